@@ -1,0 +1,101 @@
+"""The one exception tree.
+
+Every error an operator can meet is an :class:`OpsError`; its message is one line that says
+what happened, to which tenant, and what to do next. Anything else that escapes is a bug.
+"""
+
+
+class OpsError(Exception):
+    """Base of all errors this package raises on purpose.
+
+    ``exit_code`` is what the CLI exits with; the codes are listed in ``docs/cli.md``.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ConfigurationError(OpsError):
+    """A setting is missing or wrong."""
+
+    exit_code = 2
+
+
+class InvalidInputError(OpsError):
+    """A value given by the operator is not acceptable (slug, e-mail, backup id, ...)."""
+
+    exit_code = 2
+
+
+class TenantNotFoundError(OpsError):
+    """No such tenant in ``shared.tenants``."""
+
+    exit_code = 3
+
+
+class TenantBusyError(OpsError):
+    """Another operation holds the tenant's advisory lock."""
+
+    exit_code = 4
+
+
+class DatabaseError(OpsError):
+    """PostgreSQL refused or could not be reached."""
+
+
+class ClientToolError(OpsError):
+    """A PostgreSQL client program is missing, of the wrong major, or failed."""
+
+
+class ProvisioningError(OpsError):
+    """A tenant could not be provisioned; nothing was changed."""
+
+
+class BackupError(OpsError):
+    """A backup could not be made; no manifest was written."""
+
+
+class BackupRefusedError(BackupError):
+    """The tenant holds something a schema dump would lose; it is named in the message."""
+
+
+class BackupNotFoundError(OpsError):
+    """No such backup, or no complete one."""
+
+    exit_code = 3
+
+
+class ArchiveError(OpsError):
+    """The bytes are not a pg_dump custom-format archive we can read, or are cut short."""
+
+
+class StoreError(OpsError):
+    """The backup store could not be read or written."""
+
+
+class ObjectExistsError(StoreError):
+    """Create-only: the object is already there and was left as it is."""
+
+
+class ObjectNotFoundError(StoreError):
+    """The object is not in the store."""
+
+
+class SecretError(OpsError):
+    """The secrets store could not be read or written."""
+
+
+class SecretNotFoundError(SecretError):
+    """No such secret."""
+
+    exit_code = 3
+
+
+class VerificationError(OpsError):
+    """No verdict could be reached (the backup may be good): try again."""

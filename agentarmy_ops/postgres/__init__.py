@@ -1,0 +1,1 @@
+"""PostgreSQL servers and client programs: who to talk to, and with what."""

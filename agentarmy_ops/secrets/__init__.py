@@ -1,0 +1,1 @@
+"""Tenant secrets, named ``{tenant-slug}-{secret-name}``."""

@@ -1,0 +1,149 @@
+"""Every environment variable of the package, typed. Nothing else reads the environment.
+
+Each field is the variable of the same name in capitals. ``.env.example`` lists them all (a
+test keeps the two equal). With none set, everything runs on embedded servers below
+``AGENTARMY_HOME``; ``ENVIRONMENT=production`` refuses that.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agentarmy_ops.errors import ConfigurationError
+
+
+class Environment(StrEnum):
+    """Where the software runs."""
+
+    DEVELOPMENT = "development"
+    TESTING = "testing"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """The configuration of one process; see the description of each field."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    environment: Environment = Field(
+        Environment.DEVELOPMENT,
+        description="development, testing, staging or production; production refuses embedded defaults",
+    )
+    agentarmy_home: Path = Field(
+        Path(".agentarmy"),
+        description="Folder of everything kept locally: embedded servers, backups, secrets, logs",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="Application database, as the role that owns tenant schemas; unset: embedded",
+    )
+    backup_database_url: SecretStr | None = Field(
+        None,
+        description=(
+            "The same database as agentarmy_backup (BYPASSRLS, pg_read_all_data, read-only); "
+            "unset: DATABASE_URL"
+        ),
+    )
+    dagster_database_url: SecretStr | None = Field(
+        None, description="Dagster's run, event-log and schedule storage; unset: embedded"
+    )
+    scratch_database_url: SecretStr | None = Field(
+        None,
+        description=(
+            "A throw-away server of the application's PostgreSQL major, never the live one, where "
+            "verification creates and drops databases; unset: embedded"
+        ),
+    )
+    embedded_postgres_version: int = Field(
+        16, description="PostgreSQL major of the embedded application server: 16 or 18"
+    )
+    postgres_bin_dirs: str = Field(
+        "",
+        description=(
+            "Folders with pg_dump and pg_restore, separated by ':'; searched before the system's "
+            "and the embedded ones"
+        ),
+    )
+    backup_store_url: str | None = Field(
+        None, description="file:///path of the backup store; unset: AGENTARMY_HOME/backups"
+    )
+    secrets_store_url: str | None = Field(
+        None, description="file:///path of the secrets store; unset: AGENTARMY_HOME/secrets"
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="Redis that receives t:{tenant_id}:initialized; unset: no Redis"
+    )
+    tenant_sql_dir: Path | None = Field(
+        None, description="Folder of *.sql files that replaces the built-in tenant template"
+    )
+    backup_compression_level: int = Field(3, ge=1, le=19, description="zstd level of archives")
+    lock_timeout_seconds: int = Field(
+        60, ge=1, description="How long to wait for a tenant's or a table's lock, in seconds"
+    )
+    max_partitions_per_run: int = Field(
+        50, ge=1, description="Tenants per Dagster run in schedules and backfills"
+    )
+    nightly_backup_cron: str = Field("0 2 * * *", description="Cron of the nightly_backup schedule")
+    weekly_verification_cron: str = Field(
+        "0 5 * * 0", description="Cron of the weekly_restore_verification schedule"
+    )
+    schedule_timezone: str = Field("UTC", description="Time zone of both schedules")
+    scratch_database_max_age_hours: float = Field(
+        24, gt=0, description="Scratch databases older than this, in hours, are dropped"
+    )
+
+    @field_validator("agentarmy_home", "tenant_sql_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("embedded_postgres_version")
+    @classmethod
+    def _embedded_major(cls, value: int) -> int:
+        if value not in (16, 18):
+            raise ValueError("the embedded PostgreSQL comes as 16 or 18")
+        return value
+
+    @model_validator(mode="after")
+    def _no_embedded_in_production(self) -> Self:
+        if self.environment is Environment.PRODUCTION:
+            needed = (
+                "database_url",
+                "backup_database_url",
+                "dagster_database_url",
+                "scratch_database_url",
+                "backup_store_url",
+                "secrets_store_url",
+            )
+            missing = [name.upper() for name in needed if getattr(self, name) is None]
+            if missing:
+                raise ValueError(f"ENVIRONMENT=production needs {', '.join(missing)} to be set")
+        return self
+
+    @property
+    def bin_dirs(self) -> list[Path]:
+        """``POSTGRES_BIN_DIRS`` as paths."""
+        return [Path(part) for part in self.postgres_bin_dirs.split(":") if part]
+
+
+def load_settings() -> Settings:
+    """Read the environment (and ``.env`` in the working directory).
+
+    Raises:
+        ConfigurationError: a variable has an unusable value; all of them are named, none of
+            their values is shown.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']).upper() or 'settings'}: {item['msg']}"
+            for item in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        raise ConfigurationError(f"bad configuration: {problems}") from None

@@ -1,0 +1,1 @@
+"""Tenants: their names, their registry, and what makes one exist."""
