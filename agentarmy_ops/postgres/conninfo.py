@@ -6,16 +6,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, cast
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import conninfo as libpq
-from psycopg.abc import Query
 from psycopg.rows import TupleRow
 
 from agentarmy_ops.errors import ConfigurationError, DatabaseError
 
 # libpq keywords that are secrets themselves. A passfile can carry the first only.
-_UNSUPPORTED_SECRETS = ("sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+_UNSUPPORTED_SECRETS = (
+    "sslpassword",
+    "oauth_client_secret",
+    "scram_client_key",
+    "scram_server_key",
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,8 +66,6 @@ class ConnInfo:
     @property
     def url(self) -> str:
         """A ``postgresql://`` URL **with** the password, for libraries that want one."""
-        from urllib.parse import quote, urlencode  # noqa: PLC0415 - only needed here
-
         params = dict(self.params)
         user = quote(params.pop("user", ""), safe="")
         secret = f":{quote(self.password, safe='')}" if self.password else ""
@@ -116,6 +119,6 @@ class ConnInfo:
     __str__ = __repr__
 
 
-def load_sql(package_file: str, name: str) -> Query:
+def load_sql(package_file: str, name: str) -> bytes:
     """Read ``sql/{name}.sql`` beside the module whose ``__file__`` is ``package_file``."""
     return (Path(package_file).parent / "sql" / f"{name}.sql").read_bytes()

@@ -1,0 +1,136 @@
+"""A throw-away server where archives are restored to be looked at; never the live one."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from psycopg import sql
+
+from agentarmy_ops.errors import DatabaseError, OpsError, VerificationError
+from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
+
+PREFIX = "agentarmy_scratch_"
+_STAMP = "%Y%m%dt%H%M%Sz"
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """What a copy of a database must share with it for values to read the same."""
+
+    encoding: str
+    collate: str
+    ctype: str
+    lc_monetary: str
+
+
+@dataclass(frozen=True)
+class ScratchServer:
+    """A server we may make and drop databases and roles on.
+
+    ``server`` connects to a maintenance database of it as a role that may do so (a superuser,
+    where archives hold what only a superuser can create).
+    """
+
+    server: ConnInfo
+
+    def server_version(self) -> str:
+        """e.g. ``16.14``.
+
+        Raises:
+            VerificationError: the server cannot be reached.
+        """
+        with self._connection() as connection:
+            return str(connection.info.parameter_status("server_version")).split()[0]
+
+    @contextmanager
+    def _connection(self) -> Iterator["psycopg.Connection"]:
+        try:
+            with self.server.connect(autocommit=True) as connection:
+                yield connection
+        except DatabaseError as error:
+            raise VerificationError(f"the scratch server is not there: {error}") from error
+        except psycopg.OperationalError as error:
+            raise VerificationError(
+                f"the scratch server failed: {str(error).strip().splitlines()[0]}"
+            ) from error
+
+    def available_extensions(self) -> frozenset[str]:
+        """Names of the extensions that can be created on the server."""
+        with self._connection() as connection:
+            rows = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def ensure_roles(self, roles: frozenset[str]) -> None:
+        """Create the roles that are missing, without login, so that owners and grants fit."""
+        with self._connection() as connection:
+            there = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+            for role in sorted(roles - there - {"public"}):
+                with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                    connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+
+    @contextmanager
+    def database(
+        self, facts: DatabaseFacts, *, template: ConnInfo | None = None
+    ) -> Iterator[ConnInfo]:
+        """A database like the one described, dropped at the end of the block: empty, or a copy
+        of the scratch database ``template``, which nobody may be connected to.
+
+        Raises:
+            VerificationError: the server is not there or cannot hold such a database.
+        """
+        stamp = datetime.now(UTC).strftime(_STAMP)
+        name = f"{PREFIX}{stamp}_{secrets.token_hex(4)}"
+        origin = "template0" if template is None else template.params["dbname"]
+        statement = sql.SQL(
+            "CREATE DATABASE {} TEMPLATE {} ENCODING {} LC_COLLATE {} LC_CTYPE {}"
+        ).format(
+            sql.Identifier(name),
+            sql.Identifier(origin),
+            facts.encoding,
+            facts.collate,
+            facts.ctype,
+        )
+        with self._connection() as connection:
+            try:
+                connection.execute(statement)
+            except psycopg.Error as error:
+                raise VerificationError(
+                    "the scratch server cannot make a database like the live one "
+                    f"({str(error).strip().splitlines()[0]}); set SCRATCH_DATABASE_URL to a "
+                    "server with the same locales"
+                ) from error
+        try:
+            yield self.server.with_params(dbname=name)
+        finally:
+            with suppress(OpsError):  # reap() takes what could not be dropped now
+                self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        with self._connection() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+    def reap(self, older_than: timedelta) -> list[str]:
+        """Drop scratch databases that a killed process left behind; returns their names."""
+        limit = datetime.now(UTC) - older_than
+        with self._connection() as connection:
+            rows = connection.execute(
+                load_sql(__file__, "scratch_databases"), {"prefix": PREFIX}
+            ).fetchall()
+        left = [row[0] for row in rows if _made_at(row[0]) < limit]
+        for name in left:
+            self._drop(name)
+        return left
+
+
+def _made_at(name: str) -> datetime:
+    stamp = name.removeprefix(PREFIX).split("_")[0]
+    try:
+        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        # Ours by its prefix but of no known age: leave it to people.
+        return datetime.max.replace(tzinfo=UTC)
