@@ -1,0 +1,11 @@
+CREATE TABLE dropped_columns (a integer, b text, c integer NOT NULL DEFAULT 3, d text, e text);
+INSERT INTO dropped_columns SELECT i, 'b' || i, i, 'd' || i, NULL FROM generate_series(1, 50) AS i;
+ALTER TABLE dropped_columns DROP COLUMN b;
+ALTER TABLE dropped_columns DROP COLUMN a;
+ALTER TABLE dropped_columns ADD COLUMN b text DEFAULT 'a default no row ever stored';
+ALTER TABLE dropped_columns ADD COLUMN f timestamptz NOT NULL DEFAULT '2020-02-29 23:59:60+00';
+ALTER TABLE dropped_columns RENAME COLUMN e TO "was e";
+ALTER TABLE dropped_columns ALTER COLUMN c TYPE numeric(10, 3) USING c / 3.0;
+CREATE TABLE all_dropped (a integer, b integer);
+INSERT INTO all_dropped VALUES (1, 1), (2, 2);
+ALTER TABLE all_dropped DROP COLUMN a, DROP COLUMN b;

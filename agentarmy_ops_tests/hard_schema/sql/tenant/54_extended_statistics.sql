@@ -1,0 +1,11 @@
+CREATE TABLE measured (a integer, b integer, c text, d timestamptz);
+INSERT INTO measured SELECT i % 10, i % 20, (i % 3)::text, '2024-01-01 00:00+00'::timestamptz + i * interval '1 day' FROM generate_series(1, 800) AS i;
+CREATE STATISTICS measured_all ON a, b, c FROM measured;
+CREATE STATISTICS measured_distinct (ndistinct) ON a, b FROM measured;
+CREATE STATISTICS measured_depends (dependencies) ON a, c FROM measured;
+CREATE STATISTICS measured_mcv (mcv) ON b, c FROM measured;
+CREATE STATISTICS "measured Expression" ON (a + b), (date_trunc('month', d AT TIME ZONE 'UTC')), lower(c) FROM measured;
+CREATE STATISTICS measured_one ON (a % 2) FROM measured;
+ALTER STATISTICS measured_mcv SET STATISTICS 321;
+COMMENT ON STATISTICS measured_mcv IS 'it''s common';
+ANALYZE measured;
