@@ -1,0 +1,1 @@
+"""The life of a backup: taken from one snapshot, stored, listed, and proved by restoring it."""

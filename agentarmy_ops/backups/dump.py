@@ -1,0 +1,97 @@
+"""Run pg_dump and hand out its archive as it arrives."""
+
+import io
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, BinaryIO, cast
+
+from agentarmy_ops.errors import ArchiveError, ClientToolError
+from agentarmy_ops.postgres.conninfo import ConnInfo
+from agentarmy_ops.postgres.tools import ClientTools, client_environment, failure_reason
+from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
+
+READ_BYTES = 1 << 20
+# Statistics (written by 18 when asked) are the server's to make again, and never the same twice.
+_STATISTICS_MAJOR = 18
+
+
+@dataclass(frozen=True)
+class DumpOptions:
+    """How to read the database: with what programs, in which snapshot, how patiently."""
+
+    tools: ClientTools
+    lc_monetary: str
+    snapshot: str | None = None
+    lock_timeout_seconds: int = 60
+
+
+def schema_pattern(schema: str) -> str:
+    """``--schema`` with the one schema of exactly this name: quoted, for pg_dump folds case and
+    expands wildcards in what is not."""
+    escaped = schema.replace('"', '""')
+    return f'--schema="{escaped}"'
+
+
+def platform_patterns() -> list[str]:
+    """Everything but the tenants' schemas. Subscriptions hold passwords, and restoring one
+    would connect to its publisher."""
+    return [f'--exclude-schema="{SCHEMA_PREFIX}"*', "--no-subscriptions"]
+
+
+@contextmanager
+def pg_dump(
+    conninfo: ConnInfo, options: DumpOptions, selection: Sequence[str]
+) -> Iterator[BinaryIO]:
+    """Stream an uncompressed custom-format archive of what ``selection`` says.
+
+    If the block ends early, by an exception or unread data, pg_dump is killed.
+
+    Raises:
+        ClientToolError: at the end of the block, when pg_dump failed; its first complaint is in
+            the message. What was read until then is not an archive.
+    """
+    arguments = [
+        options.tools.program("pg_dump"),
+        "--format=custom",
+        "--compress=0",
+        "--no-password",
+        f"--lock-wait-timeout={options.lock_timeout_seconds}s",
+        *(["--no-statistics"] if options.tools.major >= _STATISTICS_MAJOR else []),
+        *([f"--snapshot={options.snapshot}"] if options.snapshot else ()),
+        *selection,
+    ]
+    environment = client_environment({"lc_monetary": options.lc_monetary})
+    with conninfo.client_arguments() as connection, tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            [*arguments, *connection],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            bufsize=0,
+        )
+        with cast("io.FileIO", process.stdout) as stream:
+            try:
+                yield io.BufferedReader(stream, READ_BYTES)
+            except ArchiveError:
+                # When pg_dump died, its own complaint explains why its archive is cut short.
+                stream.close()
+                if (returncode := process.wait()) > 0:
+                    raise ClientToolError(_complaint(complaints, returncode)) from None
+                raise
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+        # Closing the pipe before the end stops pg_dump by SIGPIPE, which is a failure too.
+        if returncode := process.wait():
+            raise ClientToolError(_complaint(complaints, returncode))
+
+
+def _complaint(complaints: IO[bytes], returncode: int) -> str:
+    complaints.seek(0)
+    text = complaints.read().decode("utf-8", "backslashreplace")
+    return failure_reason("pg_dump", text, returncode)

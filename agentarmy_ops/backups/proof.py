@@ -1,0 +1,227 @@
+"""The proof of one backup: read it, restore it, dump it again, compare, look at the catalogues."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+from agentarmy_ops.archive.difference import Difference, differences
+from agentarmy_ops.archive.fingerprint import Description, describe
+from agentarmy_ops.backups.dump import DumpOptions, pg_dump, platform_patterns, schema_pattern
+from agentarmy_ops.backups.manifest import Manifest
+from agentarmy_ops.backups.pipeline import open_archive
+from agentarmy_ops.backups.reference import BackupRef, new_id
+from agentarmy_ops.backups.scratch_restore import pg_restore, raise_if_inconclusive
+from agentarmy_ops.backups.snapshot import not_valid, table_security
+from agentarmy_ops.backups.verdict import Status, Verdict
+from agentarmy_ops.errors import ArchiveError, ObjectNotFoundError, OpsError, VerificationError
+from agentarmy_ops.postgres.conninfo import ConnInfo
+from agentarmy_ops.postgres.scratch import DatabaseFacts, ScratchServer
+from agentarmy_ops.postgres.tools import ClientTools, find_tools
+from agentarmy_ops.stores.base import Store
+
+ISOLATION_POLICY = "tenant_isolation"
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Where backups are read, where they are restored, and with what.
+
+    ``scratch_for`` gives the scratch server for a PostgreSQL major.
+    """
+
+    store: Store
+    scratch_for: Callable[[int], ScratchServer]
+    bin_dirs: tuple[Path, ...] = ()
+    run_id: str | None = None
+
+
+@dataclass
+class Findings:
+    """What one verification has found out so far."""
+
+    verifier: Verifier
+    ref: BackupRef
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    causes: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    restore_seconds: float | None = None
+    dump_seconds: float | None = None
+    archive_sha256: str | None = None
+    scratch_server_version: str | None = None
+    tool_version: str | None = None
+    platform_backup_id: str | None = None
+
+    def compare(self, cause: str, found: Sequence[Difference]) -> None:
+        """Note differences, and ``cause`` if there are any."""
+        if found:
+            self.causes.append(cause)
+            self.differences += found
+
+    def verdict(self, error: OpsError | None = None) -> Verdict:
+        """Conclude: ``error`` wins over causes, causes over none; stored unless an error."""
+        status = Status.FAILED if self.causes else Status.VERIFIED
+        verdict = Verdict(
+            verification_id=new_id(),
+            slug=self.ref.slug,
+            backup_id=self.ref.backup_id,
+            status=Status.ERROR if error else status,
+            causes=(str(error),) if error else tuple(self.causes),
+            differences=tuple(self.differences),
+            started_at=self.started_at,
+            finished_at=datetime.now(UTC),
+            restore_seconds=self.restore_seconds,
+            dump_seconds=self.dump_seconds,
+            archive_sha256=self.archive_sha256,
+            scratch_server_version=self.scratch_server_version,
+            tool_version=self.tool_version,
+            platform_backup_id=self.platform_backup_id,
+            run_id=self.verifier.run_id,
+        )
+        if error is None:
+            name = self.ref.verification(verdict.verification_id)
+            with self.verifier.store.create(name) as writer:
+                writer.write(verdict.encode())
+        return verdict
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A scratch database, and the client tools of its major."""
+
+    scratch: ScratchServer
+    database: ConnInfo
+    tools: ClientTools
+
+
+def _selection(manifest: Manifest) -> list[str]:
+    """What pg_dump has to be asked for to give the manifest's archive again."""
+    if manifest.tenant is None:
+        return platform_patterns()
+    return [schema_pattern(manifest.tenant.schema_name)]
+
+
+@contextmanager
+def prepared(findings: Findings, manifest: Manifest, template: ConnInfo | None) -> Iterator[Bench]:
+    """A scratch database in which everything the archive needs is there: a copy of the scratch
+    database ``template`` where one is given.
+
+    Raises:
+        VerificationError: the scratch server is not there, or cannot take the archive.
+    """
+    snapshot = manifest.snapshot
+    tools = find_tools(snapshot.server_major, findings.verifier.bin_dirs)
+    findings.tool_version = tools.version
+    scratch = findings.verifier.scratch_for(snapshot.server_major)
+    version = findings.scratch_server_version = scratch.server_version()
+    if int(version.split(".")[0]) != snapshot.server_major:
+        raise VerificationError(
+            f"the scratch server is PostgreSQL {version}, the backup of {snapshot.server_version}; "
+            "set SCRATCH_DATABASE_URL to a server of the same major"
+        )
+    created = {e.tag for e in manifest.fingerprint.entries if e.desc == "EXTENSION"}
+    lacking = {*manifest.needs.extensions, *created} - scratch.available_extensions()
+    if lacking:
+        raise VerificationError(
+            f"the scratch server lacks extension {', '.join(sorted(lacking))}; set "
+            "SCRATCH_DATABASE_URL to a server that has it"
+        )
+    scratch.ensure_roles(frozenset(manifest.needs.roles))
+    facts = DatabaseFacts(snapshot.encoding, snapshot.collate, snapshot.ctype, snapshot.lc_monetary)
+    with scratch.database(facts, template=template) as database:
+        yield Bench(scratch, database, tools)
+
+
+def prove(findings: Findings, manifest: Manifest, bench: Bench) -> None:
+    """Restore the archive of ``manifest`` into the bench's database and compare what is there.
+
+    What is wrong with the backup is noted in ``findings``; each step is only taken when the one
+    before it found nothing.
+
+    Raises:
+        OpsError: nothing can be said about the backup.
+    """
+    _read_and_restore(findings, manifest, bench)
+    if findings.causes:
+        return
+    started = monotonic()
+    options = DumpOptions(bench.tools, manifest.snapshot.lc_monetary)
+    with pg_dump(bench.database, options, _selection(manifest)) as stream:
+        again = describe(stream)
+    findings.dump_seconds = monotonic() - started
+    findings.compare(
+        "restored and dumped again, it is not the same",
+        differences(manifest.fingerprint, again.fingerprint),
+    )
+    if manifest.tenant:
+        _check_restored(findings, manifest, bench.database)
+
+
+def _read_and_restore(findings: Findings, manifest: Manifest, bench: Bench) -> None:
+    """Read the stored object once: measure it, describe it, and restore it."""
+    facts = manifest.archive
+    description: Description | None = None
+    damage: ArchiveError | None = None
+    with pg_restore(bench.database, bench.tools, manifest.snapshot.lc_monetary) as restore:
+        try:
+            with open_archive(findings.verifier.store, facts.object_name, restore.write) as opened:
+                archive, measure = opened
+                try:
+                    description = describe(archive)
+                except ArchiveError as error:
+                    damage = error
+        except ObjectNotFoundError:
+            findings.causes.append(f"its archive {facts.object_name} is not in the store")
+            return
+        complaint = restore.finish()
+        findings.restore_seconds = restore.seconds
+    findings.archive_sha256 = measure.sha256
+    if (measure.size, measure.sha256) != (facts.stored_bytes, facts.sha256):
+        findings.causes.append(
+            f"the stored archive is not the one that was written: {measure.size} bytes with sha256 "
+            f"{measure.sha256}, not {facts.stored_bytes} with {facts.sha256}"
+        )
+    if damage:
+        findings.causes.append(str(damage))
+    if description:
+        _check_archive(findings, manifest, description)
+    if complaint and not findings.causes:
+        raise_if_inconclusive(complaint, manifest)
+        findings.causes.append(f"it cannot be restored: {complaint}")
+
+
+def _check_archive(findings: Findings, manifest: Manifest, description: Description) -> None:
+    found = description.fingerprint
+    if manifest.tenant:
+        schemas = {e.tag for e in found.entries if e.desc == "SCHEMA"}
+        if schemas != {manifest.tenant.schema_name}:
+            findings.causes.append(
+                f"the archive holds schema {', '.join(sorted(schemas)) or 'nothing'}, not "
+                f"{manifest.tenant.schema_name}"
+            )
+            return
+    findings.compare(
+        "the archive is not what its manifest describes",
+        differences(manifest.fingerprint, found),
+    )
+
+
+def _check_restored(findings: Findings, manifest: Manifest, database: ConnInfo) -> None:
+    """Isolation and constraints, by the catalogues of the restored database."""
+    assert manifest.tenant is not None  # noqa: S101 - for the type checker
+    schema = manifest.tenant.schema_name
+    with database.connect() as connection:
+        security = table_security(connection, schema)
+        unproven = sorted(set(not_valid(connection, schema)) - set(manifest.not_valid))
+    for table in security:
+        if not table.enabled:
+            findings.causes.append(f"table {table.table}: row-level security is not enabled")
+        elif not table.forced:
+            findings.causes.append(f"table {table.table}: row-level security is not forced")
+        if ISOLATION_POLICY not in table.policies:
+            findings.causes.append(f"table {table.table}: policy {ISOLATION_POLICY} is missing")
+    if security != manifest.row_level_security:
+        findings.causes.append("row-level security differs from what the manifest lists")
+    findings.causes += [f"{name} is not valid" for name in unproven]

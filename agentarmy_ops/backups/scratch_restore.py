@@ -1,0 +1,119 @@
+"""Feed an archive to pg_restore in a scratch database, and tell why it fails when it does."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import IO
+
+from agentarmy_ops.backups.manifest import Manifest
+from agentarmy_ops.errors import VerificationError
+from agentarmy_ops.postgres.conninfo import ConnInfo
+from agentarmy_ops.postgres.tools import ClientTools, client_environment, failure_reason
+
+# Complaints that are about the scratch server, not about the archive.
+_SCRATCH_TROUBLE = re.compile(
+    r"No space left on device|could not extend file|connection to server|server closed the "
+    r"connection|terminating connection|out of (shared )?memory|too many clients|the database "
+    r"system is|invalid value for parameter"
+)
+# Features this build of the scratch server may lack.
+_SCRATCH_LACKS = re.compile(
+    r"unsupported XML feature|ICU is not supported in this build|could not open extension control "
+    r"file|extension \"[^\"]+\" is not available|compression method \w+ not supported"
+)
+_MISSING_KEY = re.compile(r'is not present in table "(.+?)"')
+
+
+@dataclass
+class RestoreProcess:
+    """A running pg_restore that reads an archive from us."""
+
+    _process: "subprocess.Popen[bytes]"
+    _complaints: IO[bytes]
+    _started: float
+    _broken: bool = False
+    seconds: float = 0.0
+
+    def write(self, data: memoryview) -> None:
+        """Hand over a piece of the archive; nothing happens once pg_restore has given up."""
+        if self._broken or self._process.stdin is None:
+            return
+        try:
+            self._process.stdin.write(data)
+        except BrokenPipeError:
+            self._broken = True
+
+    def finish(self) -> str | None:
+        """Wait for the end; returns the first complaint, or None when all was restored."""
+        if self._process.stdin:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        returncode = self._process.wait()
+        self.seconds = monotonic() - self._started
+        self._complaints.seek(0)
+        complaints = self._complaints.read().decode("utf-8", "backslashreplace")
+        if returncode or "errors ignored on restore" in complaints:
+            return failure_reason("pg_restore", complaints, returncode)
+        return None
+
+
+@contextmanager
+def pg_restore(
+    database: ConnInfo, tools: ClientTools, lc_monetary: str
+) -> Iterator[RestoreProcess]:
+    """Start pg_restore into ``database``; it is killed if the block ends before it does.
+
+    It stops at the first error. Tablespaces are left out: a scratch server has none.
+    """
+    arguments = [
+        tools.program("pg_restore"),
+        "--format=custom",
+        "--exit-on-error",
+        "--no-tablespaces",
+        "--no-password",
+    ]
+    environment = client_environment({"lc_monetary": lc_monetary})
+    with database.client_arguments() as connection, tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            [*arguments, *connection],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+            bufsize=0,
+        )
+        try:
+            yield RestoreProcess(process, complaints, monotonic())
+        finally:
+            if process.stdin:
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
+            process.kill()
+            process.wait()
+
+
+def raise_if_inconclusive(complaint: str, manifest: Manifest) -> None:
+    """Raise when pg_restore's complaint says nothing about the archive.
+
+    Raises:
+        VerificationError: the scratch server failed or lacks a feature, or the platform part
+            it was restored upon is of another moment than the tenant's.
+    """
+    if _SCRATCH_TROUBLE.search(complaint):
+        raise VerificationError(f"the scratch server failed: {complaint}")
+    if _SCRATCH_LACKS.search(complaint):
+        raise VerificationError(
+            f"the scratch server lacks a feature the tenant uses ({complaint}); set "
+            "SCRATCH_DATABASE_URL to a server that has it"
+        )
+    missing = _MISSING_KEY.search(complaint)
+    outside = {item.identity.rsplit(".", 1)[-1] for item in manifest.needs.outside_objects}
+    if missing and missing.group(1) in outside:
+        raise VerificationError(
+            "the newest platform backup is of another moment than this backup, whose rows refer to "
+            f"shared rows it does not have; back up the platform and verify again ({complaint})"
+        )

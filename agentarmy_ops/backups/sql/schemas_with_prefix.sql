@@ -1,0 +1,1 @@
+SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %(prefix)s)

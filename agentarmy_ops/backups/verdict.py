@@ -1,0 +1,75 @@
+"""What a verification found: a write-once object beside the backup it is about."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, ValidationError
+
+from agentarmy_ops.archive.difference import Difference
+from agentarmy_ops.backups.reference import BackupRef
+from agentarmy_ops.errors import ArchiveError
+
+
+class Status(StrEnum):
+    """``verified``: restoring gives the same archive. ``failed``: the backup is bad, make
+    another. ``error``: nothing was found out, try again; never stored."""
+
+    VERIFIED = "verified"
+    FAILED = "failed"
+    ERROR = "error"
+
+
+class Verdict(BaseModel):
+    """The result of verifying one backup. ``restore_seconds`` is the measured time from the
+    first byte read from the store to the end of pg_restore: the proven recovery time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    verification_id: str
+    slug: str | None
+    backup_id: str
+    status: Status
+    causes: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    started_at: datetime
+    finished_at: datetime
+    restore_seconds: NonNegativeFloat | None = None
+    dump_seconds: NonNegativeFloat | None = None
+    archive_sha256: str | None = None
+    scratch_server_version: str | None = None
+    tool_version: str | None = None
+    platform_backup_id: str | None = None
+    run_id: str | None = None
+
+    @property
+    def ref(self) -> BackupRef:
+        """The backup this is about."""
+        return BackupRef(self.slug, self.backup_id)
+
+    @property
+    def summary(self) -> str:
+        """One line: why it is not verified, or that it is."""
+        if self.status is Status.VERIFIED:
+            return "verified"
+        shown = "; ".join(str(difference) for difference in self.differences[:3])
+        more = len(self.differences) - 3
+        rest = f"; and {more} more" if more > 0 else ""
+        return ": ".join(part for part in ("; ".join(self.causes), shown + rest) if part)
+
+    def encode(self) -> bytes:
+        """The bytes of ``verification-{id}.json``."""
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+
+def read_verdict(name: str, data: bytes) -> Verdict:
+    """Parse a verdict object.
+
+    Raises:
+        ArchiveError: it is not one.
+    """
+    try:
+        return Verdict.model_validate_json(data)
+    except ValidationError:
+        raise ArchiveError(f"{name} is not a verdict of this version") from None

@@ -1,0 +1,1 @@
+"""Dagster: partitions, resources, assets, jobs, schedules and sensors over the plain packages."""

@@ -1,0 +1,187 @@
+"""From settings to the things the work is done with: databases, stores, scratch servers.
+
+The CLI and the Dagster resources both start here, so they act on the same tenants and backups.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+from pydantic import SecretStr
+
+from agentarmy_ops.backups.create import BackupSource
+from agentarmy_ops.backups.proof import Verifier
+from agentarmy_ops.errors import ConfigurationError
+from agentarmy_ops.postgres.conninfo import ConnInfo
+from agentarmy_ops.postgres.embedded import (
+    LIVE_CONFIGURATION,
+    SCRATCH_CONFIGURATION,
+    start_embedded,
+    stop_embedded,
+)
+from agentarmy_ops.postgres.scratch import ScratchServer
+from agentarmy_ops.secrets.base import SecretsStore
+from agentarmy_ops.secrets.factory import open_secrets_store
+from agentarmy_ops.settings import Settings, load_settings
+from agentarmy_ops.stores.base import Store
+from agentarmy_ops.stores.factory import open_store
+from agentarmy_ops.tenants.bootstrap import BACKUP_ROLE, OWNER_ROLE, ensure_registry, ensure_roles
+
+APPLICATION_DATABASE = "agentarmy"
+DAGSTER_DATABASE = "dagster"
+# A role of its own, so that default privileges of the application's roles do not act on what
+# is restored.
+SCRATCH_ROLE = "agentarmy_scratch"
+
+
+class Runtime:
+    """What one process works with. Embedded servers are started when first asked for."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or load_settings()
+
+    @property
+    def home(self) -> Path:
+        """``AGENTARMY_HOME``."""
+        return self.settings.agentarmy_home
+
+    @cached_property
+    def owner(self) -> ConnInfo:
+        """The application database, as the role that owns the tenants' schemas."""
+        if self.settings.database_url:
+            return _parse(self.settings.database_url, "DATABASE_URL")
+        return self._embedded.with_params(user=OWNER_ROLE, dbname=APPLICATION_DATABASE)
+
+    @cached_property
+    def backup(self) -> ConnInfo:
+        """The application database, as the role that may read every row and write none."""
+        if self.settings.backup_database_url:
+            return _parse(self.settings.backup_database_url, "BACKUP_DATABASE_URL")
+        if self.settings.database_url:
+            return self.owner
+        return self._embedded.with_params(user=BACKUP_ROLE, dbname=APPLICATION_DATABASE)
+
+    @cached_property
+    def dagster_url(self) -> str:
+        """The URL of Dagster's storage, password included."""
+        if self.settings.dagster_database_url:
+            return _parse(self.settings.dagster_database_url, "DAGSTER_DATABASE_URL").url
+        return self._embedded.with_params(dbname=DAGSTER_DATABASE).url
+
+    @cached_property
+    def store(self) -> Store:
+        """The backup store."""
+        return open_store(self.settings.backup_store_url or str(self.home / "backups"))
+
+    @cached_property
+    def secrets(self) -> SecretsStore:
+        """The secrets store."""
+        return open_secrets_store(self.settings.secrets_store_url or str(self.home / "secrets"))
+
+    @cached_property
+    def bin_dirs(self) -> tuple[Path, ...]:
+        """Where client tools are looked for first."""
+        return tuple(self.settings.bin_dirs)
+
+    def source(self) -> BackupSource:
+        """What backups are made from."""
+        return BackupSource(
+            conninfo=self.backup,
+            bin_dirs=self.bin_dirs,
+            lock_timeout_seconds=self.settings.lock_timeout_seconds,
+            compression_level=self.settings.backup_compression_level,
+        )
+
+    def verifier(self, run_id: str | None = None) -> Verifier:
+        """What backups are verified with."""
+        return Verifier(
+            store=self.store, scratch_for=self.scratch, bin_dirs=self.bin_dirs, run_id=run_id
+        )
+
+    def scratch(self, major: int) -> ScratchServer:
+        """The scratch server for backups of a PostgreSQL major.
+
+        Raises:
+            ConfigurationError: ``SCRATCH_DATABASE_URL`` is the live server, or none is set and
+                no embedded server has that major.
+        """
+        if url := self.settings.scratch_database_url:
+            scratch = _parse(url, "SCRATCH_DATABASE_URL")
+            _refuse_live(scratch, self.owner)
+            return ScratchServer(scratch)
+        if major not in (16, 18):
+            raise ConfigurationError(
+                f"no embedded scratch server is PostgreSQL {major}; set SCRATCH_DATABASE_URL to a "
+                f"throw-away PostgreSQL {major}"
+            )
+        server = start_embedded(
+            self.home / f"scratch-{major}", major=major, configuration=SCRATCH_CONFIGURATION
+        )
+        with server.connect(autocommit=True) as connection, _once(connection):
+            if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", SCRATCH_ROLE):
+                connection.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN SUPERUSER").format(sql.Identifier(SCRATCH_ROLE))
+                )
+        return ScratchServer(server.with_params(user=SCRATCH_ROLE))
+
+    @contextmanager
+    def registry(self) -> Iterator[psycopg.Connection[TupleRow]]:
+        """A connection for reading ``shared.tenants``, as the backup role."""
+        with self.backup.connect(autocommit=True) as connection:
+            yield connection
+
+    @cached_property
+    def _embedded(self) -> ConnInfo:
+        """The superuser of the embedded live server, its roles and databases made."""
+        major = self.settings.embedded_postgres_version
+        server = start_embedded(
+            self.home / f"postgres-{major}", major=major, configuration=LIVE_CONFIGURATION
+        )
+        with server.connect(autocommit=True) as connection, _once(connection):
+            for name in (APPLICATION_DATABASE, DAGSTER_DATABASE):
+                if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", name):
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        with server.with_params(dbname=APPLICATION_DATABASE).connect() as connection:
+            ensure_roles(connection)
+            ensure_registry(connection)
+        return server
+
+    def stop_embedded_servers(self) -> list[str]:
+        """Stop the embedded servers of ``AGENTARMY_HOME``, whoever uses them; their names."""
+        running = sorted(path.parent for path in self.home.glob("*/postmaster.pid"))
+        for data_dir in running:
+            stop_embedded(data_dir)
+        return [data_dir.name for data_dir in running]
+
+
+def _parse(url: SecretStr, name: str) -> ConnInfo:
+    return ConnInfo.parse(url.get_secret_value(), name=name)
+
+
+@contextmanager
+def _once(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
+    """One process at a time in this block: what is looked for and made stays the same."""
+    connection.execute("SELECT pg_advisory_lock(hashtextextended('agentarmy_ops:embedded', 0))")
+    yield
+    connection.execute("SELECT pg_advisory_unlock_all()")
+
+
+def _exists(connection: psycopg.Connection[TupleRow], query: str, value: str) -> bool:
+    return connection.execute(query, [value]).fetchone() is not None  # type: ignore[arg-type]
+
+
+def _refuse_live(scratch: ConnInfo, live: ConnInfo) -> None:
+    """A server's identifier is made by initdb, so two URLs with the same one are one server."""
+    identifiers = []
+    for conninfo in (scratch, live):
+        with conninfo.connect() as connection:
+            row = connection.execute("SELECT system_identifier FROM pg_control_system()").fetchone()
+            identifiers.append(row)
+    if identifiers[0] == identifiers[1]:
+        raise ConfigurationError(
+            "SCRATCH_DATABASE_URL is the live server; name a throw-away server of its own"
+        )
