@@ -1,3 +1,3 @@
 """Fixtures every test may use; each group has its own module of fixtures."""
 
-pytest_plugins = ["agentarmy_ops_tests.fix_postgres"]
+pytest_plugins = ["agentarmy_ops_tests.fix_postgres", "agentarmy_ops_tests.fix_tenants"]

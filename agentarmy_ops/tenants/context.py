@@ -1,0 +1,54 @@
+"""Which tenant the code at hand works for: in this process, and in a transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from agentarmy_ops.tenants.registry import Tenant
+
+
+@dataclass(frozen=True)
+class TenantContext:
+    """What logs and metrics say about the tenant at hand."""
+
+    tenant_id: UUID
+    slug: str
+
+
+_current: ContextVar[TenantContext | None] = ContextVar("agentarmy_ops_tenant", default=None)
+
+
+@contextmanager
+def tenant_context(tenant: Tenant) -> Iterator[TenantContext]:
+    """Work for ``tenant`` in this block; blocks may be nested."""
+    context = TenantContext(tenant.id, tenant.slug)
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+def current_tenant() -> TenantContext | None:
+    """The tenant of the innermost :func:`tenant_context`, or None outside of any.
+
+    Threads start outside of any.
+    """
+    return _current.get()
+
+
+def set_tenant(connection: psycopg.Connection[TupleRow], tenant_id: UUID) -> None:
+    """Show the tenant's rows, and no others, to the rest of this transaction.
+
+    Raises:
+        RuntimeError: autocommit without a transaction, where this would have no effect.
+    """
+    if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
+        raise RuntimeError("set_tenant() lasts for one transaction: begin one first")
+    connection.execute("SELECT set_config('app.current_tenant_id', %s, true)", [str(tenant_id)])

@@ -1,0 +1,83 @@
+"""Row-level security on every table of a tenant's schema."""
+
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow, class_row
+
+from agentarmy_ops.errors import ProvisioningError
+from agentarmy_ops.postgres.conninfo import load_sql
+
+POLICY = "tenant_isolation"
+
+_EXPRESSION = sql.SQL(
+    "tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid"
+)
+
+
+class TenantTable(NamedTuple):
+    """A table and what isolates its rows; the names of the fields are columns of the query."""
+
+    name: str
+    enabled: bool
+    forced: bool
+    has_tenant_id: bool
+    has_policy: bool
+    policy_isolates: bool
+
+
+class Change(NamedTuple):
+    """What was missing, in words, on which table."""
+
+    table: str
+    what: str
+
+
+def tenant_tables(connection: psycopg.Connection[TupleRow], schema: str) -> list[TenantTable]:
+    """The tables of a schema, by name; those of extensions are left out."""
+    with connection.cursor(row_factory=class_row(TenantTable)) as cursor:
+        return cursor.execute(load_sql(__file__, "tenant_tables"), {"schema": schema}).fetchall()
+
+
+def ensure_isolation(connection: psycopg.Connection[TupleRow], schema: str) -> list[Change]:
+    """Enable and force row-level security on every table, with a policy that shows the rows of
+    ``app.current_tenant_id`` only. A table where all is in place is not touched, nor locked.
+
+    Raises:
+        ProvisioningError: a table has no column ``tenant_id uuid``; it is named.
+    """
+    changes = []
+    for table in tenant_tables(connection, schema):
+        if not table.has_tenant_id:
+            raise ProvisioningError(
+                f"table {schema}.{table.name} has no column tenant_id of type uuid, so its rows "
+                "cannot be isolated (nothing was changed); add the column to the tenant template "
+                "and to the table, and provision the tenant again"
+            )
+        changes += [Change(table.name, what) for what in _isolate(connection, schema, table)]
+    return changes
+
+
+def _isolate(
+    connection: psycopg.Connection[TupleRow], schema: str, table: TenantTable
+) -> list[str]:
+    target = sql.Identifier(schema, table.name)
+    policy = sql.Identifier(POLICY)
+    done = []
+    if not table.enabled:
+        connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(target))
+        done.append("row-level security")
+    if not table.forced:
+        connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(target))
+        done.append("forced row-level security")
+    if not table.policy_isolates:
+        if table.has_policy:
+            connection.execute(sql.SQL("DROP POLICY {} ON {}").format(policy, target))
+        connection.execute(
+            sql.SQL("CREATE POLICY {} ON {} USING ({}) WITH CHECK ({})").format(
+                policy, target, _EXPRESSION, _EXPRESSION
+            )
+        )
+        done.append(f"policy {POLICY}")
+    return done

@@ -1,0 +1,101 @@
+"""One operation at a time on a tenant, across processes and machines.
+
+A session-level advisory lock: PostgreSQL frees it when the session ends, however it ends, so
+a killed process leaves nothing to clean up. It lives in one database of one server, and needs
+a session of its own: not a connection through a transaction pooler.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from agentarmy_ops.errors import DatabaseError, TenantBusyError
+from agentarmy_ops.postgres.conninfo import load_sql
+from agentarmy_ops.tenants.reasons import reason
+
+_LONGEST = 2**31 - 1  # milliseconds; the largest lock_timeout
+
+
+@contextmanager
+def tenant_lock(
+    connection: psycopg.Connection[TupleRow], slug: str, *, timeout_seconds: float
+) -> Iterator[None]:
+    """Hold the tenant's lock in this block.
+
+    Enter it outside of a transaction and end yours inside the block, so that all you read is
+    newer than the lock and all you write is committed before the next holder reads it. A
+    transaction that is aborted when the block ends is rolled back, because nothing else can
+    be done with it.
+
+    Raises:
+        TenantBusyError: another session still holds it after ``timeout_seconds``.
+        DatabaseError: PostgreSQL refuses or the connection is lost.
+    """
+    key = lock_key(slug)
+    _acquire(connection, key, slug, timeout_seconds)
+    try:
+        yield
+    finally:
+        _release(connection, key)
+
+
+def lock_key(slug: str) -> int:
+    """The tenant's 64-bit key: the same in every version of this package."""
+    digest = hashlib.sha256(b"agentarmy_ops:tenant:" + slug.encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def _acquire(
+    connection: psycopg.Connection[TupleRow], key: int, slug: str, timeout_seconds: float
+) -> None:
+    milliseconds = min(max(round(timeout_seconds * 1000), 1), _LONGEST)  # 0 would be for ever
+    try:
+        # The transaction ends with this block, or is a savepoint of the caller's: the lock
+        # outlives either, the settings must not.
+        with connection.transaction():
+            before = connection.execute(load_sql(__file__, "read_timeouts")).fetchone()
+            _set_timeouts(connection, f"{milliseconds}ms", "0")
+            connection.execute("SELECT pg_advisory_lock(%s)", [key])
+            if before is not None:
+                _set_timeouts(connection, before[0], before[1])
+    except (pg.LockNotAvailable, pg.DeadlockDetected):
+        raise TenantBusyError(
+            f"tenant {slug} is busy: another operation{_holder(connection, key)} held its lock "
+            f"for all of {timeout_seconds:g} s; wait for it to end and try again"
+        ) from None
+    except psycopg.Error as error:
+        raise DatabaseError(
+            f"cannot lock tenant {slug}: {reason(error)}; check the server and try again"
+        ) from error
+
+
+def _set_timeouts(connection: psycopg.Connection[TupleRow], lock: str, statement: str) -> None:
+    connection.execute(load_sql(__file__, "set_timeouts"), {"lock": lock, "statement": statement})
+
+
+def _holder(connection: psycopg.Connection[TupleRow], key: int) -> str:
+    with suppress(psycopg.Error), connection.transaction():
+        row = connection.execute(load_sql(__file__, "lock_holder"), {"key": key}).fetchone()
+        if row is not None:
+            return f" (pid {row[0]}, {row[1]})" if row[1] else f" (pid {row[0]})"
+    return ""
+
+
+def _release(connection: psycopg.Connection[TupleRow], key: int) -> None:
+    """Unlock, whatever state the connection is in; never hides the block's own exception."""
+    if connection.closed:
+        return  # the lock ended with the session
+    try:
+        if connection.info.transaction_status == TransactionStatus.INERROR:
+            # Not connection.rollback(), which psycopg forbids where the caller is inside
+            # a `with connection.transaction()` of its own; that block ends well after this.
+            connection.pgconn.exec_(b"ROLLBACK")
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_unlock(%s)", [key])
+    except psycopg.Error:
+        connection.close()  # the surest way to free it

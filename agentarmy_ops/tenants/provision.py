@@ -1,0 +1,190 @@
+"""Make a tenant exist, whole; or mend one of which something is missing."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+from psycopg import errors as pg
+from psycopg import sql
+from psycopg.rows import TupleRow, class_row
+from pydantic import SecretStr
+
+from agentarmy_ops.errors import DatabaseError, ProvisioningError
+from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
+from agentarmy_ops.secrets.base import SecretsStore
+from agentarmy_ops.tenants.admin import ensure_admin
+from agentarmy_ops.tenants.adopt import find_tenant_id
+from agentarmy_ops.tenants.context import set_tenant
+from agentarmy_ops.tenants.inputs import validate_email, validate_name
+from agentarmy_ops.tenants.isolation import ensure_isolation
+from agentarmy_ops.tenants.lock import tenant_lock
+from agentarmy_ops.tenants.passwords import check_password
+from agentarmy_ops.tenants.reasons import reason
+from agentarmy_ops.tenants.redis_keys import mark_initialized
+from agentarmy_ops.tenants.registry import Tenant, find_tenant, read_tenant
+from agentarmy_ops.tenants.slug import schema_name
+from agentarmy_ops.tenants.template import TemplateFile, read_template, run_template
+
+
+@dataclass(frozen=True)
+class ProvisionResult:
+    """What provisioning did: ``created`` a tenant of which nothing was there, or ``repaired``
+    these parts of one, or neither."""
+
+    tenant: Tenant
+    created: bool
+    repaired: tuple[str, ...]
+
+
+class _Object(NamedTuple):
+    kind: str
+    name: str
+    part_of: str | None
+
+
+def provision_tenant(
+    conninfo: ConnInfo,
+    *,
+    slug: str,
+    name: str,
+    admin_email: str,
+    admin_password: SecretStr | None,
+    secrets: SecretsStore,
+    redis_url: SecretStr | None = None,
+    template_dir: Path | None = None,
+    lock_timeout_seconds: float = 60,
+) -> ProvisionResult:
+    """Provision a tenant in one transaction, under its lock; ``conninfo`` is the owner role's.
+
+    Where all is in place, nothing is changed: not the name, nor any admin or password. What is
+    missing is repaired and named in the result. Waits up to ``lock_timeout_seconds`` for the
+    tenant's lock, and as long for each lock on its tables. The Redis key is set after commit.
+
+    Raises:
+        InvalidInputError: slug, name, e-mail or password are not acceptable.
+        ConfigurationError: the template cannot be read.
+        TenantBusyError: another operation holds the tenant's lock.
+        ProvisioningError: PostgreSQL refused; nothing was changed.
+        DatabaseError: the server or the registry cannot be reached or read.
+        SecretError: the generated password could not be stored; nothing was changed.
+        RedisKeyError: the tenant is provisioned, its Redis key is not set.
+    """
+    schema = schema_name(slug)
+    name = validate_name(name)
+    email = validate_email(admin_email)
+    if admin_password is not None:
+        check_password(admin_password)
+    files = read_template(template_dir)
+    with (
+        conninfo.connect(autocommit=True) as connection,
+        tenant_lock(connection, slug, timeout_seconds=lock_timeout_seconds),
+    ):
+        with _errors(connection, slug), connection.transaction():
+            _limit_waiting(connection, lock_timeout_seconds)
+            tenant, missing = _ensure_registered(connection, slug, name, schema)
+            missing += _ensure_schema(connection, tenant, files)
+            if ensure_admin(
+                connection, tenant, email=email, password=admin_password, secrets=secrets
+            ):
+                missing.append("admin user")
+        # Neither row nor schema: that was no broken tenant, but none at all.
+        created = missing[:2] == ["registry row", "schema"]
+        if redis_url is not None and mark_initialized(redis_url, tenant.id):
+            missing.append("Redis key")
+    return ProvisionResult(tenant, created, () if created else tuple(missing))
+
+
+def _limit_waiting(connection: psycopg.Connection[TupleRow], seconds: float) -> None:
+    connection.execute(
+        "SELECT set_config('lock_timeout', %s, true)", [f"{max(round(seconds * 1000), 1)}ms"]
+    )
+
+
+def _ensure_registered(
+    connection: psycopg.Connection[TupleRow], slug: str, name: str, schema: str
+) -> tuple[Tenant, list[str]]:
+    tenant = find_tenant(connection, slug)
+    if tenant is not None:
+        return tenant, []
+    tenant_id = None
+    if _schema_exists(connection, schema):
+        tenant_id = find_tenant_id(connection, schema)
+    connection.execute(
+        load_sql(__file__, "insert_tenant"),
+        {"id": tenant_id or uuid.uuid4(), "slug": slug, "name": name, "schema_name": schema},
+    )
+    return read_tenant(connection, slug), ["registry row"]
+
+
+def _ensure_schema(
+    connection: psycopg.Connection[TupleRow], tenant: Tenant, files: list[TemplateFile]
+) -> list[str]:
+    """The schema, its tables and their isolation; returns what was missing."""
+    schema = sql.Identifier(tenant.schema_name)
+    existed = _schema_exists(connection, tenant.schema_name)
+    if not existed:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+    before = _objects(connection, tenant.schema_name)
+    _work_in(connection, tenant)
+    run_template(connection, files)
+    _work_in(connection, tenant)  # whatever a file of the template has set
+    changes = ensure_isolation(connection, tenant.schema_name)
+    if not existed:
+        return ["schema"]
+    new = _objects(connection, tenant.schema_name) - before
+    new_tables = {found.name for found in new if found.kind == "table"}
+    named = sorted(f"{found.kind} {found.name}" for found in new if found.part_of not in new_tables)
+    return named + [
+        f"{change.what} on {change.table}" for change in changes if change.table not in new_tables
+    ]
+
+
+def _work_in(connection: psycopg.Connection[TupleRow], tenant: Tenant) -> None:
+    """Give unqualified names, and row-level security, to this tenant until the commit."""
+    connection.execute(
+        sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(tenant.schema_name))
+    )
+    set_tenant(connection, tenant.id)
+
+
+def _schema_exists(connection: psycopg.Connection[TupleRow], schema: str) -> bool:
+    found = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [schema])
+    return found.fetchone() is not None
+
+
+def _objects(connection: psycopg.Connection[TupleRow], schema: str) -> set[_Object]:
+    with connection.cursor(row_factory=class_row(_Object)) as cursor:
+        cursor.execute(load_sql(__file__, "schema_objects"), {"schema": schema})
+        return set(cursor.fetchall())
+
+
+@contextmanager
+def _errors(connection: psycopg.Connection[TupleRow], slug: str) -> Iterator[None]:
+    try:
+        yield
+    except pg.InsufficientPrivilege as error:
+        info = connection.info
+        raise ProvisioningError(
+            f"tenant {slug} was not provisioned (nothing was changed): role {info.user} lacks a "
+            f"privilege in database {info.dbname}: {reason(error)}; set DATABASE_URL to the role "
+            "that owns the tenants, or run `agentarmy-ops init`"
+        ) from error
+    except pg.LockNotAvailable as error:
+        raise ProvisioningError(
+            f"tenant {slug} was not provisioned (nothing was changed): another session keeps a "
+            f"table locked: {reason(error)}; wait for it to end and try again"
+        ) from error
+    except psycopg.Error as error:
+        if connection.closed:
+            raise DatabaseError(
+                f"the connection was lost while tenant {slug} was provisioned ({reason(error)}); "
+                "provision it again: that completes what is missing"
+            ) from error
+        raise ProvisioningError(
+            f"tenant {slug} was not provisioned (nothing was changed): {reason(error)}; correct "
+            "that and provision it again"
+        ) from error

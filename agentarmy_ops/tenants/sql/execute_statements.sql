@@ -1,0 +1,5 @@
+DO $$
+BEGIN
+    EXECUTE pg_catalog.current_setting('agentarmy_ops.statements');
+END
+$$

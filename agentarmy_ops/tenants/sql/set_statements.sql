@@ -1,0 +1,1 @@
+SELECT set_config('agentarmy_ops.statements', %(statements)s, true)
