@@ -90,12 +90,13 @@ def _release(connection: psycopg.Connection[TupleRow], key: int) -> None:
     """Unlock, whatever state the connection is in; never hides the block's own exception."""
     if connection.closed:
         return  # the lock ended with the session
-    try:
-        if connection.info.transaction_status == TransactionStatus.INERROR:
-            # Not connection.rollback(), which psycopg forbids where the caller is inside
-            # a `with connection.transaction()` of its own; that block ends well after this.
-            connection.pgconn.exec_(b"ROLLBACK")
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_unlock(%s)", [key])
-    except psycopg.Error:
-        connection.close()  # the surest way to free it
+    # Straight to libpq: psycopg would begin a transaction for this, and forbids a rollback where
+    # the caller is inside a `with connection.transaction()`; that block ends well after ours.
+    pgconn = connection.pgconn
+    freed = False
+    with suppress(psycopg.Error):
+        if pgconn.transaction_status == TransactionStatus.INERROR:
+            pgconn.exec_(b"ROLLBACK")
+        freed = pgconn.exec_(b"SELECT pg_advisory_unlock(%d)" % key).get_value(0, 0) == b"t"
+    if not freed:
+        connection.close()  # ends the session, and with it the lock

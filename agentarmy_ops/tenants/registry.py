@@ -114,8 +114,7 @@ def _select(connection: psycopg.Connection[TupleRow], slug: str | None) -> list[
         ) from error
     except psycopg.Error as error:
         raise DatabaseError(
-            f"cannot read shared.tenants of database {connection.info.dbname}: {reason(error)}; "
-            "check the server and try again"
+            f"cannot read shared.tenants: {reason(error)}; check the server and try again"
         ) from error
 
 
