@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 
+from agentarmy_ops.archive.canonical import canonical_definition
 from agentarmy_ops.archive.data import DataBlock, read_blocks
 from agentarmy_ops.archive.toc import TableOfContents, TocEntry, read_toc
 from agentarmy_ops.errors import ArchiveError
@@ -20,8 +21,8 @@ _DATABASE_DESCS = frozenset({b"DATABASE", b"DATABASE PROPERTIES"})
 
 
 class EntryFingerprint(BaseModel):
-    """One entry of the table of contents. ``sha256`` is that of its definition or, for table
-    data, of its COPY statement."""
+    """One entry of the table of contents. ``sha256`` is that of its definition, sets in it in a
+    fixed order, or, for table data, of its COPY statement."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,7 +71,8 @@ def text(value: bytes | None) -> str:
     return "" if value is None else value.decode("utf-8", "backslashreplace")
 
 
-def _is_about_database(entry: TocEntry) -> bool:
+def is_about_database(entry: TocEntry) -> bool:
+    """Whether an entry is about the database the schemas are in; fingerprints leave it out."""
     if entry.desc in _DATABASE_DESCS:
         return True
     attached = entry.desc in (b"ACL", b"COMMENT", b"SECURITY LABEL")
@@ -78,7 +80,8 @@ def _is_about_database(entry: TocEntry) -> bool:
 
 
 def _entry_fingerprint(entry: TocEntry) -> EntryFingerprint:
-    definition = (entry.definition or b"") + (entry.copy_statement or b"")
+    definition = canonical_definition(entry.desc, entry.definition or b"")
+    definition += entry.copy_statement or b""
     return EntryFingerprint(
         desc=text(entry.desc),
         namespace=text(entry.namespace),
@@ -178,6 +181,6 @@ def describe(stream: BinaryIO) -> Description:
         ArchiveError: not such an archive, damaged, or cut short.
     """
     source, toc = read_toc(stream)
-    entries = [_entry_fingerprint(entry) for entry in toc.entries if not _is_about_database(entry)]
+    entries = [_entry_fingerprint(entry) for entry in toc.entries if not is_about_database(entry)]
     tables = list(_data_fingerprints(toc, read_blocks(source, toc.header)))
     return Description(toc, _summary(entries, tables))

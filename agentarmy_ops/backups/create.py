@@ -19,7 +19,14 @@ from agentarmy_ops.backups.manifest import (
 )
 from agentarmy_ops.backups.pipeline import create_archive, observed
 from agentarmy_ops.backups.reference import BackupRef
-from agentarmy_ops.backups.snapshot import NOTHING, Inventory, Snapshot, open_snapshot, query
+from agentarmy_ops.backups.snapshot import (
+    NOTHING,
+    Inventory,
+    Snapshot,
+    open_snapshot,
+    query,
+    roles_of,
+)
 from agentarmy_ops.errors import BackupError, OpsError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.tools import find_tools
@@ -168,7 +175,7 @@ def back_up_platform(source: BackupSource, store: Store, *, run_id: str | None =
             excluded=excluded,
             inventory=replace(
                 NOTHING,
-                roles=frozenset(row["rolname"] for row in roles),
+                roles=roles_of(roles),
                 left_out=tuple(sorted(left_out, key=lambda i: (i.type, i.identity))),
             ),
         )
@@ -193,6 +200,7 @@ def _back_up(
             description = describe(observed(archive, writer.write))
         check(description)
         archive_facts = writer.finish(ref.archive)
+    owners = roles_of(query(snapshot.connection, "roles_by_name", names=[*description.owners]))
     manifest = Manifest(
         backup_id=ref.backup_id,
         tenant=tenant,
@@ -207,7 +215,7 @@ def _back_up(
         fingerprint=description.fingerprint,
         needs=Needs(
             extensions=inventory.extensions,
-            roles=tuple(sorted(inventory.roles | description.owners)),
+            roles=tuple(sorted(inventory.roles | owners, key=lambda role: role.name)),
             outside_objects=inventory.outside_objects,
         ),
         row_level_security=inventory.security,

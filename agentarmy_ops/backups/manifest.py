@@ -72,11 +72,22 @@ class OutsideObject(_Model):
         return f"{self.type} {self.identity}"
 
 
+class Role(_Model):
+    """A role that owns, is granted, or is named by a policy of, something in the archive.
+
+    One that sees through row-level security must do so where the archive is restored: as the
+    owner of a materialized view it fills it.
+    """
+
+    name: str
+    bypasses_rls: bool
+
+
 class Needs(_Model):
     """What a server must have before the archive can be restored into it."""
 
     extensions: tuple[str, ...] = ()
-    roles: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
     outside_objects: tuple[OutsideObject, ...] = ()
 
 

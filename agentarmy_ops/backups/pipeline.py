@@ -57,7 +57,7 @@ class ArchiveWriter:
     """Compresses an archive into a store's object and measures both."""
 
     _writer: ObjectWriter
-    _compressor: zstandard.ZstdCompressionObj
+    _compressor: "zstandard.ZstdCompressionObj"
     _sha256: "hashlib._Hash"
     plain_bytes: int = 0
     stored_bytes: int = 0
@@ -119,7 +119,7 @@ class StoredBytes:
 class _Decompressed(io.RawIOBase):
     """zstd's reader with its own error turned into ours."""
 
-    def __init__(self, reader: zstandard.ZstdDecompressionReader) -> None:
+    def __init__(self, reader: "zstandard.ZstdDecompressionReader") -> None:
         self._reader = reader
 
     def readable(self) -> bool:

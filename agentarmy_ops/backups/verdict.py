@@ -22,7 +22,9 @@ class Status(StrEnum):
 
 class Verdict(BaseModel):
     """The result of verifying one backup. ``restore_seconds`` is the measured time from the
-    first byte read from the store to the end of pg_restore: the proven recovery time."""
+    first byte read from the store to the end of pg_restore: the proven recovery time.
+    ``rewritten`` names definitions that PostgreSQL prints in other words once it has read its
+    own (casts, parentheses, order of columns), and from then on in the same."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,6 +35,7 @@ class Verdict(BaseModel):
     status: Status
     causes: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
+    rewritten: tuple[str, ...] = ()
     started_at: datetime
     finished_at: datetime
     restore_seconds: NonNegativeFloat | None = None

@@ -1,7 +1,7 @@
 """A throw-away server where archives are restored to be looked at; never the live one."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,13 +63,19 @@ class ScratchServer:
             rows = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
         return frozenset(row[0] for row in rows)
 
-    def ensure_roles(self, roles: frozenset[str]) -> None:
-        """Create the roles that are missing, without login, so that owners and grants fit."""
+    def ensure_roles(self, roles: Mapping[str, bool]) -> None:
+        """Create the roles that are missing, without login, so that owners and grants fit;
+        ``roles`` says of each whether it must see through row-level security."""
         with self._connection() as connection:
-            there = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
-            for role in sorted(roles - there - {"public"}):
-                with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-                    connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+            query = "SELECT rolname, rolbypassrls OR rolsuper FROM pg_roles"
+            there: dict[str, bool] = dict(connection.execute(query).fetchall())
+            for name, bypasses_rls in roles.items():
+                role = sql.Identifier(name)
+                if name not in there:
+                    with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                        connection.execute(sql.SQL("CREATE ROLE {}").format(role))
+                if bypasses_rls and not there.get(name):
+                    connection.execute(sql.SQL("ALTER ROLE {} BYPASSRLS").format(role))
 
     @contextmanager
     def database(

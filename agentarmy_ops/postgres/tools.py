@@ -36,21 +36,23 @@ class ClientTools:
         return str(self.bin_dir / name)
 
 
-def client_environment(options: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment client programs run in: ours, with session options under which the same
-    value always gives the same text.
-
-    ``options`` are further settings of the session (``lc_monetary``, ...).
-    """
-    environment = {
-        name: value for name, value in os.environ.items() if name not in _SESSION_VARIABLES
-    }
+def session_options(options: Mapping[str, str] | None = None) -> str:
+    """libpq's ``options`` for a session in which the same value always gives the same text;
+    ``options`` are further settings of it (``lc_monetary``, ...)."""
     extra = "".join(
         " -c {}={}".format(name, value.replace("\\", "\\\\").replace(" ", "\\ "))
         for name, value in (options or {}).items()
     )
+    return _SESSION_OPTIONS + extra
+
+
+def client_environment(options: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment client programs run in: ours, with :func:`session_options`."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in _SESSION_VARIABLES
+    }
     # English messages: some are looked into to tell a bad backup from a bad moment.
-    return {**environment, "PGOPTIONS": _SESSION_OPTIONS + extra, "LC_MESSAGES": "C"}
+    return {**environment, "PGOPTIONS": session_options(options), "LC_MESSAGES": "C"}
 
 
 @functools.cache

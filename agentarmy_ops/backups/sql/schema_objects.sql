@@ -32,7 +32,7 @@ named (classid, objid, namespace) AS (
     UNION ALL SELECT 'pg_amproc'::regclass, p.oid, f.opfnamespace
         FROM pg_amproc AS p JOIN pg_opfamily AS f ON f.oid = p.amprocfamily
 ),
-schema_objects (classid, objid, schema) AS (
+schema_objects (classid, objid, schema) AS MATERIALIZED (
     SELECT named.classid, named.objid, namespaces.nspname
     FROM named
     JOIN namespaces ON namespaces.oid = named.namespace

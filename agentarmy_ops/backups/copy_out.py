@@ -1,0 +1,40 @@
+"""Rows of a table as an archive holds them, read from a database."""
+
+import hashlib
+
+import psycopg
+
+from agentarmy_ops.errors import DatabaseError
+from agentarmy_ops.postgres.conninfo import ConnInfo
+from agentarmy_ops.postgres.tools import session_options
+
+# What pg_dump sets in its session (setup_connection in pg_dump.c).
+_AS_PG_DUMP = {
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "3",
+    "synchronize_seqscans": "off",
+    "search_path": "",
+}
+
+
+def copy_out(database: ConnInfo, statement: bytes, lc_monetary: str) -> tuple[int, int, str]:
+    """Rows, bytes and sha256 of a table's data, by the COPY statement of an archive
+    (``COPY tenant_acme.users (id, name) FROM stdin;``) turned around.
+
+    Raises:
+        DatabaseError: PostgreSQL refuses.
+    """
+    query = statement.rstrip().removesuffix(b"FROM stdin;") + b"TO STDOUT"
+    digest, rows, size = hashlib.sha256(), 0, 0
+    options = session_options({"lc_monetary": lc_monetary, **_AS_PG_DUMP})
+    with database.connect(options=options) as connection:
+        try:
+            with connection.cursor().copy(query) as copy:
+                for data in copy:
+                    digest.update(data)
+                    rows += bytes(data).count(b"\n")
+                    size += len(data)
+        except psycopg.Error as error:
+            raise DatabaseError(f"cannot read rows: {str(error).splitlines()[0]}") from error
+    return rows, size, digest.hexdigest()

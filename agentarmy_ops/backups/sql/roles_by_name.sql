@@ -1,0 +1,3 @@
+SELECT rolname, rolbypassrls OR rolsuper AS bypasses_rls
+FROM pg_roles
+WHERE rolname = ANY (%(names)s)
