@@ -1,11 +1,13 @@
 """An application's database with its roles and registry, and tenants in it."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from fakeredis import TcpFakeServer
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -94,3 +96,15 @@ def provision(request: pytest.FixtureRequest, secrets_store: LocalSecretsStore) 
         return provision_tenant(conninfo, slug=slug, **{**defaults, **keywords})
 
     return call
+
+
+@pytest.fixture
+def redis_server() -> Iterator[str]:
+    """The URL of a running server of the Redis protocol."""
+    server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 from psycopg import errors as pg
-from psycopg import sql
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
 from agentarmy_ops.errors import DatabaseError, ProvisioningError
@@ -18,16 +16,15 @@ from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
 from agentarmy_ops.secrets.base import SecretsStore
 from agentarmy_ops.tenants.admin import ensure_admin
 from agentarmy_ops.tenants.adopt import find_tenant_id
-from agentarmy_ops.tenants.context import set_tenant
 from agentarmy_ops.tenants.inputs import validate_email, validate_name
-from agentarmy_ops.tenants.isolation import ensure_isolation
 from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops.tenants.passwords import check_password
 from agentarmy_ops.tenants.reasons import reason
 from agentarmy_ops.tenants.redis_keys import mark_initialized
 from agentarmy_ops.tenants.registry import Tenant, find_tenant, read_tenant
+from agentarmy_ops.tenants.schema import ensure_schema, schema_exists
 from agentarmy_ops.tenants.slug import schema_name
-from agentarmy_ops.tenants.template import TemplateFile, read_template, run_template
+from agentarmy_ops.tenants.template import read_template
 
 
 @dataclass(frozen=True)
@@ -38,12 +35,6 @@ class ProvisionResult:
     tenant: Tenant
     created: bool
     repaired: tuple[str, ...]
-
-
-class _Object(NamedTuple):
-    kind: str
-    name: str
-    part_of: str | None
 
 
 def provision_tenant(
@@ -86,7 +77,7 @@ def provision_tenant(
         with _errors(connection, slug), connection.transaction():
             _limit_waiting(connection, lock_timeout_seconds)
             tenant, missing = _ensure_registered(connection, slug, name, schema)
-            missing += _ensure_schema(connection, tenant, files)
+            missing += ensure_schema(connection, tenant, files)
             if ensure_admin(
                 connection, tenant, email=email, password=admin_password, secrets=secrets
             ):
@@ -111,55 +102,13 @@ def _ensure_registered(
     if tenant is not None:
         return tenant, []
     tenant_id = None
-    if _schema_exists(connection, schema):
+    if schema_exists(connection, schema):
         tenant_id = find_tenant_id(connection, schema)
     connection.execute(
         load_sql(__file__, "insert_tenant"),
         {"id": tenant_id or uuid.uuid4(), "slug": slug, "name": name, "schema_name": schema},
     )
     return read_tenant(connection, slug), ["registry row"]
-
-
-def _ensure_schema(
-    connection: psycopg.Connection[TupleRow], tenant: Tenant, files: list[TemplateFile]
-) -> list[str]:
-    """The schema, its tables and their isolation; returns what was missing."""
-    schema = sql.Identifier(tenant.schema_name)
-    existed = _schema_exists(connection, tenant.schema_name)
-    if not existed:
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
-    before = _objects(connection, tenant.schema_name)
-    _work_in(connection, tenant)
-    run_template(connection, files)
-    _work_in(connection, tenant)  # whatever a file of the template has set
-    changes = ensure_isolation(connection, tenant.schema_name)
-    if not existed:
-        return ["schema"]
-    new = _objects(connection, tenant.schema_name) - before
-    new_tables = {found.name for found in new if found.kind == "table"}
-    named = sorted(f"{found.kind} {found.name}" for found in new if found.part_of not in new_tables)
-    return named + [
-        f"{change.what} on {change.table}" for change in changes if change.table not in new_tables
-    ]
-
-
-def _work_in(connection: psycopg.Connection[TupleRow], tenant: Tenant) -> None:
-    """Give unqualified names, and row-level security, to this tenant until the commit."""
-    connection.execute(
-        sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(tenant.schema_name))
-    )
-    set_tenant(connection, tenant.id)
-
-
-def _schema_exists(connection: psycopg.Connection[TupleRow], schema: str) -> bool:
-    found = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [schema])
-    return found.fetchone() is not None
-
-
-def _objects(connection: psycopg.Connection[TupleRow], schema: str) -> set[_Object]:
-    with connection.cursor(row_factory=class_row(_Object)) as cursor:
-        cursor.execute(load_sql(__file__, "schema_objects"), {"schema": schema})
-        return set(cursor.fetchall())
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from psycopg.rows import TupleRow
 
 from agentarmy_ops.errors import DatabaseError, InvalidInputError
 from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
-from agentarmy_ops.tenants.context import set_tenant
 from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops.tenants.reasons import reason
 from agentarmy_ops.tenants.registry import Tenant
+from agentarmy_ops.tenants.schema import work_in
 
 _LOCK_TIMEOUT = 60.0  # seconds
 _TABLES = ("agents", "conversations", "messages", "usage_events")
@@ -44,10 +44,7 @@ def insert_sample_data(conninfo: ConnInfo, tenant: Tenant, rows: int) -> int:
 def _insert(
     connection: psycopg.Connection[TupleRow], tenant: Tenant, counts: dict[str, int]
 ) -> bool:
-    set_tenant(connection, tenant.id)
-    connection.execute(
-        "SELECT set_config('search_path', quote_ident(%s), true)", [tenant.schema_name]
-    )
+    work_in(connection, tenant)
     if connection.execute("SELECT FROM conversations LIMIT 1").fetchone() is not None:
         return False
     for table in _TABLES:

@@ -70,8 +70,11 @@ def read_template(folder: Path | None = None) -> list[TemplateFile]:
     return files
 
 
-def run_template(connection: psycopg.Connection[TupleRow], files: list[TemplateFile]) -> None:
-    """Run the files in the current transaction, whose ``search_path`` and tenant are set.
+def run_template(
+    connection: psycopg.Connection[TupleRow], slug: str, files: list[TemplateFile]
+) -> None:
+    """Run the files for the tenant ``slug`` in the current transaction, whose ``search_path``
+    and tenant are set.
 
     Raises:
         ProvisioningError: one failed; the message names the file and, where PostgreSQL tells
@@ -86,8 +89,9 @@ def run_template(connection: psycopg.Connection[TupleRow], files: list[TemplateF
             if connection.closed:
                 raise
             raise ProvisioningError(
-                f"{file.path}{_line(error, file.text)}: {reason(error)}; mend that file (nothing "
-                "was changed) and provision the tenant again"
+                f"tenant {slug} was not provisioned (nothing was changed): "
+                f"{file.path}{_line(error, file.text)}: {reason(error)}; mend that file and "
+                "provision the tenant again"
             ) from error
 
 

@@ -1,13 +1,10 @@
 """Against a real server of the Redis protocol."""
 
 import socket
-import threading
 import uuid
-from collections.abc import Iterator
 
 import pytest
 import redis
-from fakeredis import TcpFakeServer
 from pydantic import SecretStr
 
 from agentarmy_ops.errors import ConfigurationError
@@ -16,22 +13,10 @@ from agentarmy_ops.tenants.redis_keys import RedisKeyError, mark_initialized
 TENANT = uuid.UUID("11111111-2222-3333-4444-555555555555")
 
 
-@pytest.fixture
-def server() -> Iterator[str]:
-    """The URL of a running server."""
-    running = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    yield f"redis://127.0.0.1:{running.server_address[1]}/0"
-    running.shutdown()
-    running.server_close()
-    thread.join()
-
-
-def test_the_key_is_set_once(server: str) -> None:
-    assert mark_initialized(SecretStr(server), TENANT)
-    assert not mark_initialized(SecretStr(server), TENANT)
-    with redis.Redis.from_url(server) as client:
+def test_the_key_is_set_once(redis_server: str) -> None:
+    assert mark_initialized(SecretStr(redis_server), TENANT)
+    assert not mark_initialized(SecretStr(redis_server), TENANT)
+    with redis.Redis.from_url(redis_server) as client:
         assert client.keys() == [b"t:11111111-2222-3333-4444-555555555555:initialized"]
         assert client.ttl(client.keys()[0]) == -1
 
