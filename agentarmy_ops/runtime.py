@@ -171,7 +171,7 @@ def _once(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
 
 
 def _exists(connection: psycopg.Connection[TupleRow], query: str, value: str) -> bool:
-    return connection.execute(query, [value]).fetchone() is not None  # type: ignore[arg-type]
+    return connection.execute(query, [value]).fetchone() is not None
 
 
 def _refuse_live(scratch: ConnInfo, live: ConnInfo) -> None:

@@ -16,7 +16,7 @@ class OpsPostgresStorage(DagsterPostgresStorage):
     """
 
     @classmethod
-    def config_type(cls) -> dict[str, Any]:  # type: ignore[override]
+    def config_type(cls) -> dict[str, Any]:
         """No fields."""
         return {}
 

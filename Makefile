@@ -1,0 +1,68 @@
+# Everything runs from .venv, which is made and filled by the first target that needs it.
+# Needed beforehand: Python 3.11 or newer with pip and venv, and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# DAGSTER_HOME is where dagster.yaml is; everything local is kept below AGENTARMY_HOME.
+export DAGSTER_HOME ?= $(CURDIR)
+export AGENTARMY_HOME ?= $(CURDIR)/.agentarmy
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: install
+install: $(STAMP) ## Make .venv and install what requirements-dev.lock pins
+$(STAMP): requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: $(STAMP) ## Provision, back up and prove three tenants through Dagster, on an embedded PostgreSQL
+	$(BIN)/agentarmy-ops demo
+
+.PHONY: up
+up: $(STAMP) ## Serve the Dagster UI with daemon, schedules and sensors, over the same data, until Ctrl-C
+	$(BIN)/agentarmy-ops up
+
+.PHONY: down
+down: $(STAMP) ## Stop the embedded servers
+	$(BIN)/agentarmy-ops down
+
+.PHONY: test
+test: $(STAMP) ## Run the checks and the tests, with coverage
+	$(MAKE) --no-print-directory lint
+	$(BIN)/pytest --cov --cov-report=term
+
+.PHONY: lint
+lint: $(STAMP) ## Run ruff, mypy and the architecture contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: ## Pin all dependencies again (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	    --output-file requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	    --constraint requirements.lock --group dev --output-file requirements-dev.lock pyproject.toml
+
+.PHONY: clean
+clean: ## Stop what runs and remove all that the other targets made
+	-@if [ -x $(BIN)/agentarmy-ops ]; then $(BIN)/agentarmy-ops down; fi
+	rm -rf $(VENV) .agentarmy storage history schedules logs .telemetry .logs_queue .nux \
+	    .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov dist
+	find agentarmy_ops agentarmy_ops_tests -name __pycache__ -type d -prune -exec rm -rf {} +

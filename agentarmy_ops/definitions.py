@@ -1,0 +1,30 @@
+"""The code location: everything Dagster knows of us."""
+
+from dagster import Definitions, in_process_executor
+
+from agentarmy_ops.orchestration import assets, jobs, schedules, sensors
+from agentarmy_ops.orchestration.resources import OpsResource
+
+defs = Definitions(
+    assets=[
+        assets.tenant,
+        assets.tenant_backup,
+        assets.restore_verification,
+        assets.platform_backup,
+    ],
+    jobs=[
+        jobs.provision_tenant,
+        jobs.backup_tenants,
+        jobs.verify_restores,
+    ],
+    schedules=[
+        schedules.nightly_backup,
+        schedules.weekly_restore_verification,
+    ],
+    sensors=[
+        sensors.tenant_registry_sensor,
+    ],
+    resources={"ops": OpsResource()},
+    # A process per step would import everything again for each.
+    executor=in_process_executor,
+)

@@ -1,0 +1,90 @@
+"""A tenant's newest backup: each materialization is a manifest."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetMaterialization,
+    MetadataValue,
+    Output,
+    asset,
+)
+
+from agentarmy_ops.backups.create import back_up_tenants
+from agentarmy_ops.backups.manifest import Manifest
+from agentarmy_ops.errors import OpsError
+from agentarmy_ops.orchestration.assets.tenant import tenant
+from agentarmy_ops.orchestration.outcomes import (
+    fail,
+    fail_if_any,
+    materialized,
+    recorded,
+    slugs_of_run,
+    tenants_of_run,
+)
+from agentarmy_ops.orchestration.partitions import tenant_partitions
+from agentarmy_ops.orchestration.policy import BATCHES, GROUP, NOTHING, OWNERS
+from agentarmy_ops.orchestration.resources import OpsResource
+from agentarmy_ops.stores.base import Store
+
+
+@asset(
+    partitions_def=tenant_partitions,
+    deps=[tenant],
+    backfill_policy=BATCHES,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "file"},
+    dagster_type=NOTHING,
+    description=(
+        "A complete backup of the tenant's schema: a pg_dump custom-format archive compressed "
+        "with zstd, and its manifest. All tenants of a run are read from one snapshot."
+    ),
+)
+def tenant_backup(
+    context: AssetExecutionContext, ops: OpsResource
+) -> Iterator[AssetMaterialization | Output[None]]:
+    """Back up the run's tenants; each is recorded as soon as its manifest is written."""
+    runtime, slugs = ops.runtime, slugs_of_run(context)
+    try:
+        tenants, failures = tenants_of_run(context, runtime, slugs)
+        outcomes = back_up_tenants(runtime.source(), runtime.store, tenants, run_id=context.run_id)
+        for outcome in outcomes:
+            slug = outcome.tenant.slug
+            if outcome.manifest is None:
+                context.log.error(f"{slug}: {outcome.error}")
+                failures[slug] = str(outcome.error)
+                continue
+            for item in outcome.manifest.left_out:
+                context.log.warning(f"{slug}: {item} is not part of the tenant's backup")
+            yield materialized(
+                context,
+                slug,
+                outcome.manifest.backup_id,
+                manifest_metadata(outcome.manifest, runtime.store),
+            )
+    except OpsError as error:
+        raise fail(error) from None
+    fail_if_any("backup", failures, len(slugs))
+    yield recorded()
+
+
+def manifest_metadata(manifest: Manifest, store: Store) -> dict[str, Any]:
+    """A manifest as Dagster metadata: numbers the UI plots, the path, and the manifest itself
+    without its list of entries, which only the store keeps."""
+    archive = manifest.archive
+    return {
+        "backup_id": manifest.backup_id,
+        "rows": manifest.fingerprint.rows,
+        "tables": len(manifest.fingerprint.tables),
+        "plain_bytes": archive.plain_bytes,
+        "stored_bytes": archive.stored_bytes,
+        "compression_ratio": round(archive.ratio, 2),
+        "backup_seconds": round(manifest.backup_seconds, 3),
+        "left_out": len(manifest.left_out),
+        "path": MetadataValue.path(f"{store.url}/{archive.object_name}"),
+        "manifest": MetadataValue.json(
+            manifest.model_dump(mode="json", exclude={"fingerprint": {"entries"}})
+        ),
+    }

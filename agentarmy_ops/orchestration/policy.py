@@ -1,0 +1,22 @@
+"""What the partitioned assets have in common."""
+
+import warnings
+
+from dagster import BackfillPolicy, BetaWarning, Nothing
+from dagster._core.types.dagster_type import resolve_dagster_type
+
+from agentarmy_ops.settings import load_settings
+
+# Backfill policies are marked beta, and every command would say so once per asset.
+warnings.filterwarnings("ignore", category=BetaWarning, message=".*backfill_policy.*")
+
+OWNERS = ["team:data-ops"]
+GROUP = "tenants"
+
+# A run costs seconds before it does any work, so a run takes many tenants. The same for all
+# three assets, or Dagster would not put them into one run.
+BATCHES = BackfillPolicy.multi_run(max_partitions_per_run=load_settings().max_partitions_per_run)
+
+# Assets pass nothing to each other; with any other type the IO manager would store an output,
+# which it cannot do for a run over many partitions.
+NOTHING = resolve_dagster_type(Nothing)
