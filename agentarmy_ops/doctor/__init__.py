@@ -1,0 +1,1 @@
+"""Is this installation fit to back up and to prove backups? One module per check."""
