@@ -1,0 +1,60 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from agentarmy_ops.backups.reference import validate_backup_id
+from agentarmy_ops.tenants.slug import validate_slug
+
+LATEST = "latest"
+
+
+class SlugType(click.ParamType[str]):
+    """A tenant's slug, checked before any work."""
+
+    name = "slug"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Raises InvalidInputError."""
+        del param, ctx
+        return validate_slug(value)
+
+
+class BackupIdType(click.ParamType[str]):
+    """A backup's id, or ``latest``."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Raises InvalidInputError."""
+        del param, ctx
+        return LATEST if value == LATEST else validate_backup_id(value)
+
+
+def tenants_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--tenant SLUG`` (again and again) and ``--all``."""
+    command = click.option(
+        "--all", "every", is_flag=True, help="Every tenant of shared.tenants, active or not."
+    )(command)
+    return click.option(
+        "--tenant",
+        "slugs",
+        type=SlugType(),
+        multiple=True,
+        metavar="SLUG",
+        help="This tenant; may be given several times.",
+    )(command)
+
+
+def check_selection(slugs: tuple[str, ...], *, every: bool, otherwise: bool) -> None:
+    """Exactly one of ``--tenant``, ``--all``, unless there is something else to do.
+
+    Raises:
+        click.UsageError: none, or both.
+    """
+    if slugs and every:
+        raise click.UsageError("give either --tenant or --all, not both")
+    if not slugs and not every and not otherwise:
+        raise click.UsageError("name tenants with --tenant SLUG, or give --all")
