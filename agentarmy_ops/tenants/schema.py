@@ -11,7 +11,7 @@ from agentarmy_ops.postgres.conninfo import load_sql
 from agentarmy_ops.tenants.context import set_tenant
 from agentarmy_ops.tenants.isolation import ensure_isolation
 from agentarmy_ops.tenants.registry import Tenant
-from agentarmy_ops.tenants.template import TemplateFile, run_template
+from agentarmy_ops.tenants.template import TemplateFile, run_file
 
 
 class _Object(NamedTuple):
@@ -36,9 +36,10 @@ def ensure_schema(
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
     _check_privileges(connection, tenant)
     before = _objects(connection, tenant.schema_name)
+    for file in files:
+        work_in(connection, tenant)  # whatever the file before has set
+        run_file(connection, tenant.slug, file)
     work_in(connection, tenant)
-    run_template(connection, tenant.slug, files)
-    work_in(connection, tenant)  # whatever a file of the template has set
     changes = ensure_isolation(connection, tenant.schema_name)
     if not existed:
         return ["schema"]

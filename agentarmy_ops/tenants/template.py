@@ -70,29 +70,26 @@ def read_template(folder: Path | None = None) -> list[TemplateFile]:
     return files
 
 
-def run_template(
-    connection: psycopg.Connection[TupleRow], slug: str, files: list[TemplateFile]
-) -> None:
-    """Run the files for the tenant ``slug`` in the current transaction, whose ``search_path``
-    and tenant are set.
+def run_file(connection: psycopg.Connection[TupleRow], slug: str, file: TemplateFile) -> None:
+    """Run a file for the tenant ``slug`` in the current transaction, whose ``search_path`` and
+    tenant are set.
 
     Raises:
-        ProvisioningError: one failed; the message names the file and, where PostgreSQL tells
+        ProvisioningError: it failed; the message names the file and, where PostgreSQL tells
             it, the line. The transaction is aborted.
     """
-    for file in files:
-        try:
-            # Inside EXECUTE, PostgreSQL itself refuses what would end the transaction.
-            connection.execute(load_sql(__file__, "set_statements"), {"statements": file.text})
-            connection.execute(load_sql(__file__, "execute_statements"))
-        except psycopg.Error as error:
-            if connection.closed:
-                raise
-            raise ProvisioningError(
-                f"tenant {slug} was not provisioned (nothing was changed): "
-                f"{file.path}{_line(error, file.text)}: {reason(error)}; mend that file and "
-                "provision the tenant again"
-            ) from error
+    try:
+        # Inside EXECUTE, PostgreSQL itself refuses what would end the transaction.
+        connection.execute(load_sql(__file__, "set_statements"), {"statements": file.text})
+        connection.execute(load_sql(__file__, "execute_statements"))
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        raise ProvisioningError(
+            f"tenant {slug} was not provisioned (nothing was changed): "
+            f"{file.path}{_line(error, file.text)}: {reason(error)}; mend that file and "
+            "provision the tenant again"
+        ) from error
 
 
 def _line(error: psycopg.Error, text: str) -> str:

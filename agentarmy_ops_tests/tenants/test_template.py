@@ -122,6 +122,7 @@ def test_a_template_is_plain_sql(
         """
     )
     (folder / "030_empty.sql").write_text("")
+    (folder / "035_after.sql").write_text("COMMENT ON TABLE users IS 'in the schema again'")
     (folder / "040_comment.sql").write_text("-- nothing\n")
     tenant = provision("acme", template_dir=folder).tenant
     assert provision("acme", template_dir=folder).repaired == ()
