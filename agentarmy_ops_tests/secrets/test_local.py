@@ -135,7 +135,7 @@ def test_a_file_that_is_not_text_does_not_show_itself(
     (folder / ID).write_bytes(b"hunter2\xff")
     with pytest.raises(SecretError, match="is not UTF-8") as caught:
         store.get(ID)
-    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
     with pytest.raises(SecretError, match="is not text"):
         store.set(ID, SecretStr("hunter2\ud800"))
 

@@ -39,4 +39,4 @@ def test_what_is_no_redis_url_is_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError, match="REDIS_URL is not a Redis URL") as caught:
         mark_initialized(SecretStr(url), TENANT)
     assert "hunter2" not in str(caught.value)
-    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__

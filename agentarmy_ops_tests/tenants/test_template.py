@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from agentarmy_ops.errors import ConfigurationError, OpsError, ProvisioningError
+from agentarmy_ops.errors import ConfigurationError, DatabaseError, OpsError, ProvisioningError
 from agentarmy_ops.tenants.template import BUILT_IN, read_template
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
 
@@ -102,6 +102,14 @@ def test_a_bad_template_changes_nothing(
     assert "acme" in str(caught.value)
     assert "nothing was changed" in str(caught.value)
     assert everything(app_database) == before
+
+
+def test_a_connection_lost_on_the_way_is_not_the_fault_of_the_file(
+    app_database: AppDatabase, provision: Provision, folder: Path
+) -> None:
+    (folder / "020_x.sql").write_text("SELECT pg_terminate_backend(pg_backend_pid(), 10000)")
+    with pytest.raises(DatabaseError, match="connection was lost while tenant acme"):
+        provision("acme", template_dir=folder)
 
 
 def test_a_template_is_plain_sql(
