@@ -19,8 +19,11 @@ VERIFICATION_PREFIX = "verification-"
 
 
 def new_id(now: datetime | None = None) -> str:
-    """A unique identifier that sorts by time (UTC, seconds): ``20261123T021503Z-7f3a9c``."""
-    return f"{(now or datetime.now(UTC)).strftime(_STAMP)}-{secrets.token_hex(3)}"
+    """A unique identifier that sorts by time: ``20261123T021503Z-7f3a9c`` is UTC to the second,
+    three digits for 1/4096 of it, and three at random."""
+    moment = now or datetime.now(UTC)
+    fraction = moment.microsecond * 4096 // 1_000_000
+    return f"{moment.strftime(_STAMP)}-{fraction:03x}{secrets.randbelow(4096):03x}"
 
 
 def validate_backup_id(backup_id: str) -> str:
