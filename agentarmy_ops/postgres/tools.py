@@ -18,6 +18,11 @@ _SESSION_OPTIONS = "-c TimeZone=UTC -c bytea_output=hex"
 # libpq variables of ours that would change those options, or the archive's encoding.
 _SESSION_VARIABLES = frozenset({"PGOPTIONS", "PGTZ", "PGDATESTYLE", "PGCLIENTENCODING"})
 
+# What pg_restore was doing when PostgreSQL refused it, without any literal (a user mapping's
+# options hold a password).
+_COMMAND = re.compile(r"^Command was: ([^('$;]*)", re.MULTILINE)
+_LONGEST_COMMAND = 200
+
 
 @dataclass(frozen=True)
 class ClientTools:
@@ -115,14 +120,15 @@ def find_tools(major: int, bin_dirs: Iterable[Path] = ()) -> ClientTools:
 
 
 def failure_reason(program: str, stderr: str, returncode: int) -> str:
-    """One line out of a client program's complaints: the first error and the entry it is about."""
+    """One line out of a client program's complaints: the first error and the command it is about,
+    up to where its values begin."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    entry = next((line for line in lines if "from TOC entry" in line), "")
     errors = [line for line in lines if "error:" in line or "ERROR:" in line or "FATAL:" in line]
     reason = errors[0] if errors else (lines[-1] if lines else f"exit code {returncode}")
     reason = reason.removeprefix(f"{program}: ").removeprefix("error: ")
     detail = next((line for line in lines if line.startswith("DETAIL:")), "")
-    where = re.sub(r"^.*from TOC entry \d+; \d+ \d+ ", "", entry)
+    command = _COMMAND.search(stderr)
+    where = " ".join(command.group(1).split())[:_LONGEST_COMMAND] if command else ""
     return " ".join(
         part for part in (f"{program}:", reason, detail, where and f"[{where}]") if part
     )
