@@ -4,6 +4,9 @@
     FROM schema_objects
     JOIN pg_depend USING (classid, objid)
     WHERE pg_depend.refobjid >= 16384 -- FirstNormalObjectId: smaller ones are built in
+      -- An inner part needs its whole, not the other way round: the trigger on our table behind
+      -- a foreign key of somebody else's.
+      AND pg_depend.deptype <> 'i'
     EXCEPT
     SELECT schema, classid, objid FROM schema_objects
 )
