@@ -151,13 +151,14 @@ def back_up_platform(source: BackupSource, store: Store, *, run_id: str | None =
 
     What sits on a tenant's objects (casts, publications, views over its tables, ...) is left
     out, for it could not be restored before the tenant; it is named in the manifest, as are
-    schemas named like a tenant's that belong to none.
+    schemas named like a tenant's that belong to none, and large objects.
 
     Raises:
         OpsError: there is no backup.
     """
     with open_snapshot(source.conninfo) as snapshot:
         work = _Work(source, store, snapshot, run_id)
+        snapshot.refuse_large_objects(snapshot.platform_schemas)
         schemas = snapshot.tenant_schemas
         dependents = query(snapshot.connection, "dependent_catalog_ids", schemas=schemas)
         excluded = {(row["classid"], row["objid"]) for row in dependents}
@@ -168,6 +169,9 @@ def back_up_platform(source: BackupSource, store: Store, *, run_id: str | None =
             for inventory in snapshot.inventory(schemas).values()
             for item in inventory.left_out
         } | {OutsideObject(type="schema", identity=row["nspname"]) for row in strangers}
+        (large_objects,) = query(snapshot.connection, "large_objects")
+        if count := large_objects["count"]:
+            left_out.add(OutsideObject(type="large objects", identity=f"{count} in the database"))
         return _back_up(
             work,
             BackupRef.new(None),

@@ -37,8 +37,9 @@ def schema_pattern(schema: str) -> str:
 
 def platform_patterns() -> list[str]:
     """Everything but the tenants' schemas. Subscriptions hold passwords, and restoring one
-    would connect to its publisher."""
-    return [f'--exclude-schema="{SCHEMA_PREFIX}"*', "--no-subscriptions"]
+    would connect to its publisher. Large objects belong to no schema: one that a tenant made
+    and the backup role may not read would stop the dump."""
+    return [f'--exclude-schema="{SCHEMA_PREFIX}"*', "--no-subscriptions", "--no-blobs"]
 
 
 @contextmanager

@@ -114,6 +114,22 @@ class Snapshot:
         rows = query(self.connection, "schemas_with_prefix", prefix=SCHEMA_PREFIX)
         return [row["nspname"] for row in rows]
 
+    @cached_property
+    def platform_schemas(self) -> list[str]:
+        """Every other schema but the system's."""
+        rows = query(self.connection, "schemas_without_prefix", prefix=SCHEMA_PREFIX)
+        return [row["nspname"] for row in rows]
+
+    def refuse_large_objects(self, schemas: Sequence[str]) -> None:
+        """Raise when a table of these schemas refers to large objects, which are in no backup.
+
+        Raises:
+            BackupRefusedError: naming the table.
+        """
+        columns = query(self.connection, "oid_columns", schemas=schemas)
+        for problem in _large_objects(self.connection, columns):
+            raise BackupRefusedError(f"the platform part cannot be backed up: {problem}")
+
     def inventory(self, schemas: Sequence[str]) -> Mapping[str, Inventory]:
         """What the catalogues say of each schema that exists, in a few queries for all."""
         found = _group(self.connection, schemas)
