@@ -33,7 +33,9 @@ class Settings(BaseSettings):
 
     environment: Environment = Field(
         Environment.DEVELOPMENT,
-        description="development, testing, staging or production; production refuses embedded defaults",
+        description=(
+            "development, testing, staging or production; production refuses embedded defaults"
+        ),
     )
     agentarmy_home: Path = Field(
         Path(".agentarmy"),

@@ -19,6 +19,8 @@ COMMANDS = {
     "backup": "agentarmy_ops.cli.backup:backup",
     "backups": "agentarmy_ops.cli.backups:backups",
     "verify": "agentarmy_ops.cli.verify:verify",
+    "demo": "agentarmy_ops.cli.demo:demo",
+    "up": "agentarmy_ops.cli.up:up",
     "down": "agentarmy_ops.cli.stack:down",
 }
 

@@ -4,7 +4,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
-from agentarmy_ops.errors import ProvisioningError, SecretNotFoundError
+from agentarmy_ops.errors import InvalidInputError, ProvisioningError, SecretNotFoundError
 from agentarmy_ops.postgres.conninfo import load_sql
 from agentarmy_ops.secrets.base import SecretsStore, secret_id
 from agentarmy_ops.tenants.passwords import generate_password, hash_password
@@ -17,7 +17,7 @@ def ensure_admin(
     connection: psycopg.Connection[TupleRow],
     tenant: Tenant,
     *,
-    email: str,
+    email: str | None,
     password: SecretStr | None,
     secrets: SecretsStore,
 ) -> bool:
@@ -29,6 +29,7 @@ def ensure_admin(
     is committed, and if the commit fails the next attempt finds the secret and uses it.
 
     Raises:
+        InvalidInputError: an admin is needed and ``email`` is None.
         ProvisioningError: a user who is no admin has that e-mail.
         SecretError: the secret cannot be read or written.
     """
@@ -40,6 +41,8 @@ def ensure_admin(
             f"tenant {tenant.slug} has no admin, and its user {email} is not one (nothing was "
             "changed); make that user an admin in the application, or give another e-mail"
         )
+    if email is None:
+        raise InvalidInputError(f"tenant {tenant.slug} has no admin yet: give the admin's e-mail")
     if password is None:
         password = _stored_password(secrets, tenant.slug)
     connection.execute(

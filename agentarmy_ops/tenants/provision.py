@@ -11,7 +11,7 @@ from psycopg import errors as pg
 from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
-from agentarmy_ops.errors import DatabaseError, ProvisioningError
+from agentarmy_ops.errors import DatabaseError, InvalidInputError, ProvisioningError
 from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
 from agentarmy_ops.secrets.base import SecretsStore
 from agentarmy_ops.tenants.admin import ensure_admin
@@ -41,8 +41,8 @@ def provision_tenant(
     conninfo: ConnInfo,
     *,
     slug: str,
-    name: str,
-    admin_email: str,
+    name: str | None,
+    admin_email: str | None,
     admin_password: SecretStr | None,
     secrets: SecretsStore,
     redis_url: SecretStr | None = None,
@@ -50,6 +50,8 @@ def provision_tenant(
     lock_timeout_seconds: float = 60,
 ) -> ProvisionResult:
     """Provision a tenant in one transaction, under its lock; ``conninfo`` is the owner role's.
+
+    ``name`` and ``admin_email`` may be None for a tenant that has a registry row and an admin.
 
     Where all is in place, nothing is changed: not the name, nor any admin or password. What is
     missing is repaired and named in the result. Waits up to ``lock_timeout_seconds`` for the
@@ -65,8 +67,8 @@ def provision_tenant(
         RedisKeyError: the tenant is provisioned, its Redis key is not set.
     """
     schema = schema_name(slug)
-    name = validate_name(name)
-    email = validate_email(admin_email)
+    name = None if name is None else validate_name(name)
+    email = None if admin_email is None else validate_email(admin_email)
     if admin_password is not None:
         check_password(admin_password)
     files = read_template(template_dir)
@@ -96,11 +98,13 @@ def _limit_waiting(connection: psycopg.Connection[TupleRow], seconds: float) -> 
 
 
 def _ensure_registered(
-    connection: psycopg.Connection[TupleRow], slug: str, name: str, schema: str
+    connection: psycopg.Connection[TupleRow], slug: str, name: str | None, schema: str
 ) -> tuple[Tenant, list[str]]:
     tenant = find_tenant(connection, slug)
     if tenant is not None:
         return tenant, []
+    if name is None:
+        raise InvalidInputError(f"tenant {slug} is not registered yet: give its name")
     tenant_id = None
     if schema_exists(connection, schema):
         tenant_id = find_tenant_id(connection, schema)
