@@ -118,10 +118,20 @@ def raise_if_inconclusive(complaint: str, manifest: Manifest) -> None:
             f"the scratch server lacks a feature the tenant uses ({complaint}); set "
             "SCRATCH_DATABASE_URL to a server that has it"
         )
-    missing = _MISSING_KEY.search(complaint)
-    outside = {item.identity.rsplit(".", 1)[-1] for item in manifest.needs.outside_objects}
-    if missing and missing.group(1) in outside:
+    if _misses_outside(complaint, manifest):
         raise VerificationError(
-            "the newest platform backup is of another moment than this backup, whose rows refer to "
-            f"shared rows it does not have; back up the platform and verify again ({complaint})"
+            "the newest platform backup is of another moment than this backup, which refers to "
+            f"something shared that it does not have; back up the platform and verify again "
+            f"({complaint})"
         )
+
+
+def _misses_outside(complaint: str, manifest: Manifest) -> bool:
+    """Whether a row or an object is missing that is outside the tenant's schema."""
+    identities = {item.identity for item in manifest.needs.outside_objects}
+    row = _MISSING_KEY.search(complaint)
+    if row and row.group(1) in {identity.rsplit(".", 1)[-1] for identity in identities}:
+        return True
+    objects = {identity.replace('"', "") for identity in identities}
+    said = complaint.replace('"', "")
+    return any(f" {name} does not exist" in said for name in objects)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from agentarmy_ops.backups.catalog import list_backups, load_manifest, platform_for
+from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.backups.proof import Findings, Verifier, prepared, prove
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.verdict import Status, Verdict
@@ -86,8 +87,33 @@ def _proven(findings: Findings, template: ConnInfo | None) -> Iterator[ConnInfo 
         yield None
         return
     with prepared(findings, manifest, template) as bench:
+        if manifest.tenant:
+            _require_platform_part(manifest, template, bench.database)
         prove(findings, manifest, bench)
         yield bench.database
+
+
+def _require_platform_part(
+    manifest: Manifest, template: ConnInfo | None, database: ConnInfo
+) -> None:
+    """Raise when what the tenant needs cannot be there yet: that says nothing of its backup.
+
+    Raises:
+        VerificationError: no platform backup, or one of before the tenant's extensions.
+    """
+    needs = manifest.needs
+    if template is None and (needs.outside_objects or needs.extensions):
+        raise VerificationError(
+            "there is no platform backup, upon which the tenant is restored; back up the platform "
+            "and verify again"
+        )
+    with database.connect() as connection:
+        created = {row[0] for row in connection.execute("SELECT extname FROM pg_extension")}
+    if lacking := set(needs.extensions) - created:
+        raise VerificationError(
+            f"the platform backup, upon which the tenant is restored, lacks extension "
+            f"{', '.join(sorted(lacking))}; back up the platform and verify again"
+        )
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class ScratchServer:
                 yield connection
         except DatabaseError as error:
             raise VerificationError(f"the scratch server is not there: {error}") from error
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise VerificationError(
                 f"the scratch server failed: {str(error).strip().splitlines()[0]}"
             ) from error
