@@ -1,5 +1,6 @@
 """``agentarmy-ops tenant …``."""
 
+import sys
 from typing import BinaryIO
 
 import click
@@ -81,7 +82,7 @@ def provision(
     """
     if admin_password_stdin and admin_password_file:
         raise click.UsageError("give --admin-password-stdin or --admin-password-file, not both")
-    source = click.get_binary_stream("stdin") if admin_password_stdin else admin_password_file
+    source = sys.stdin.buffer if admin_password_stdin else admin_password_file
     password = _read_password(source) if source else None
     runtime = Runtime()
     result = provision_tenant(
