@@ -23,6 +23,7 @@ from agentarmy_ops.backups.snapshot import (
     NOTHING,
     Inventory,
     Snapshot,
+    no_timeouts,
     open_snapshot,
     query,
     roles_of,
@@ -104,6 +105,7 @@ def back_up_tenants(
         open_snapshot(source.conninfo) as snapshot,
         source.conninfo.connect(autocommit=True) as locks,
     ):
+        no_timeouts(locks)
         work = _Work(source, store, snapshot, run_id)
         _ = work.options  # unfit client tools fail the batch, not each tenant
         inventories = snapshot.inventory([tenant.schema_name for tenant in tenants])

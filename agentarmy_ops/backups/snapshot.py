@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -244,6 +244,16 @@ def _hashed_by_enum(tables: Sequence[DictRow]) -> Iterator[str]:
         )
 
 
+def no_timeouts(connection: Connection) -> None:
+    """Let the session be as idle, and its transaction as long, as a backup takes; pg_dump does
+    the same for its own.
+
+    Raises:
+        DatabaseError: PostgreSQL refused it.
+    """
+    query(connection, "no_timeouts")
+
+
 @contextmanager
 def open_snapshot(conninfo: ConnInfo) -> Iterator[Snapshot]:
     """Open a snapshot of the live database that lasts as long as the ``with`` block.
@@ -255,6 +265,7 @@ def open_snapshot(conninfo: ConnInfo) -> Iterator[Snapshot]:
     with conninfo.connect() as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
+        no_timeouts(connection)
         (role,) = query(connection, "role")
         if not role["sees_all_rows"]:
             raise BackupRefusedError(
@@ -266,3 +277,6 @@ def open_snapshot(conninfo: ConnInfo) -> Iterator[Snapshot]:
         # pg_depend then take 40 times as long as hash joins (two schemas of 1,000 objects).
         connection.execute("SET LOCAL enable_nestloop = off")
         yield Snapshot(connection, facts)
+        # If the session was lost, those who needed it have said so.
+        with suppress(psycopg.Error):
+            connection.rollback()
