@@ -81,7 +81,7 @@ def pg_dump(
                 # When pg_dump died, its own complaint explains why its archive is cut short.
                 stream.close()
                 if (returncode := process.wait()) > 0:
-                    raise ClientToolError(_complaint(complaints, returncode)) from None
+                    raise ClientToolError(_complaint(complaints, returncode, options)) from None
                 raise
             except BaseException:
                 process.kill()
@@ -89,10 +89,15 @@ def pg_dump(
                 raise
         # Closing the pipe before the end stops pg_dump by SIGPIPE, which is a failure too.
         if returncode := process.wait():
-            raise ClientToolError(_complaint(complaints, returncode))
+            raise ClientToolError(_complaint(complaints, returncode, options))
 
 
-def _complaint(complaints: IO[bytes], returncode: int) -> str:
+def _complaint(complaints: IO[bytes], returncode: int, options: DumpOptions) -> str:
     complaints.seek(0)
     text = complaints.read().decode("utf-8", "backslashreplace")
+    if "due to statement timeout" in text and "LOCK TABLE" in text:
+        return (
+            "pg_dump could not read: another session kept a table locked for all of "
+            f"{options.lock_timeout_seconds} s; wait for it to end and try again"
+        )
     return failure_reason("pg_dump", text, returncode)
