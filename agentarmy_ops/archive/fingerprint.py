@@ -149,7 +149,8 @@ class Description:
     @property
     def owners(self) -> frozenset[str]:
         """Roles that own something in the archive."""
-        return frozenset(text(entry.owner) for entry in self.toc.entries if entry.owner)
+        entries = (entry for entry in self.toc.entries if not is_about_database(entry))
+        return frozenset(text(entry.owner) for entry in entries if entry.owner)
 
 
 def _data_fingerprints(
