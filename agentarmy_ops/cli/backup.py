@@ -1,11 +1,12 @@
 """``agentarmy-ops backup``."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from agentarmy_ops.backups.create import back_up_platform, back_up_tenants
+from agentarmy_ops.backups.create import BackupSource, back_up_platform, back_up_tenants
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.cli.exits import ExitCode
 from agentarmy_ops.cli.options import check_selection, tenants_options
@@ -16,6 +17,8 @@ from agentarmy_ops.cli.summaries import backup_summary
 from agentarmy_ops.cli.text import seconds, size
 from agentarmy_ops.errors import OpsError
 from agentarmy_ops.runtime import Runtime
+from agentarmy_ops.stores.base import Store
+from agentarmy_ops.tenants.registry import Tenant
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,9 @@ def backup(slugs: tuple[str, ...], every: bool, platform: bool | None, as_json: 
     source, store = runtime.source(), runtime.store
     results: list[_Result] = []
     with progress("Backing up", len(tenants) + (platform is not False)) as report:
-        if tenants:
-            for outcome in back_up_tenants(source, store, tenants):
-                results.append(_Result(outcome.tenant.slug, outcome.manifest, outcome.error))
-                report(results[-1].line)
+        for result in _back_up(source, store, tenants):
+            results.append(result)
+            report(result.line)
         if platform is not False:
             try:
                 results.append(_Result(None, back_up_platform(source, store)))
@@ -95,10 +97,28 @@ def backup(slugs: tuple[str, ...], every: bool, platform: bool | None, as_json: 
     failed = [result for result in results if result.error]
     for message in [*problems, *(result.reason for result in failed)]:
         print_error(message)
-    if len(results) == 1 and results[0].error and not problems:
-        raise click.exceptions.Exit(results[0].error.exit_code)
+    if len(failed) == 1 and failed[0].error and len(tenants) <= 1 and not problems:
+        raise click.exceptions.Exit(failed[0].error.exit_code)
     if failed or problems:
         raise click.exceptions.Exit(ExitCode.FAILURE)
+
+
+def _back_up(source: BackupSource, store: Store, tenants: Sequence[Tenant]) -> Iterator[_Result]:
+    """One result for each tenant.
+
+    Raises:
+        OpsError: no tenant can be backed up at all.
+    """
+    waiting = {tenant.slug for tenant in tenants}
+    try:
+        for outcome in back_up_tenants(source, store, tenants) if tenants else ():
+            waiting.remove(outcome.tenant.slug)
+            yield _Result(outcome.tenant.slug, outcome.manifest, outcome.error)
+    except OpsError as error:
+        if len(waiting) == len(tenants):
+            raise
+        for slug in sorted(waiting):  # the batch was cut short, what is complete stays so
+            yield _Result(slug, None, error)
 
 
 def _print(results: list[_Result], problems: list[str], *, as_json: bool) -> None:

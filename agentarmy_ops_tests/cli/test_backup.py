@@ -2,6 +2,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -173,3 +174,37 @@ def test_no_password_reaches_a_program_s_arguments(
     finally:
         with app_database.superuser.connect(autocommit=True) as connection:
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+@pytest.mark.xfail(
+    raises=psycopg.Error,
+    strict=False,
+    reason="open_snapshot() commits the lost session when its block ends",
+)
+def test_a_session_lost_in_the_middle_is_no_traceback(
+    cli: Cli,
+    provision: Provision,
+    app_database: AppDatabase,
+    environment: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    provision("acme")
+    provision("globex")
+    real = find_tools(16).bin_dir
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    shutil.copy(real / "pg_restore", folder)
+    terminate = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'agentarmy_ops'"
+    )
+    (folder / "pg_dump").write_text(
+        f'#!/bin/sh\ncase "$*" in *tenant_globex*)'
+        f' {real}/psql -qAtc "{terminate}" "{app_database.superuser.dsn}" >/dev/null;; esac\n'
+        f'exec {real}/pg_dump "$@"\n'
+    )
+    (folder / "pg_dump").chmod(0o755)
+    environment(POSTGRES_BIN_DIRS=folder)
+    outcome = cli("backup", "--all", "--no-platform", "--json")
+    assert outcome.code == 1
+    assert [r["status"] for r in outcome.json["results"]] == ["complete", "failed"]

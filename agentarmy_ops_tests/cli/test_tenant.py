@@ -222,9 +222,12 @@ def test_a_busy_tenant_exits_with_4(
         tenant_lock(connection, "acme", timeout_seconds=5),
     ):
         assert cli("tenant", "provision", "acme", *NEW).code == 4
-        outcome = cli("backup", "--tenant", "acme", "--no-platform")
+        outcome = cli("backup", "--tenant", "acme", "--json")
         assert outcome.code == 4
         assert "tenant acme is busy" in outcome.stderr
+        assert [r["status"] for r in outcome.json["results"]] == ["failed", "complete"]
+        provision("globex")
+        assert cli("backup", "--all", "--no-platform").code == 1
 
 
 def _insert(app_database: AppDatabase, slug: str, schema: str) -> None:
