@@ -4,4 +4,5 @@ pytest_plugins = [
     "agentarmy_ops_tests.fix_postgres",
     "agentarmy_ops_tests.fix_tenants",
     "agentarmy_ops_tests.fix_backups",
+    "agentarmy_ops_tests.fix_dagster",
 ]

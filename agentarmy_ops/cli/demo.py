@@ -47,6 +47,7 @@ def demo(context: click.Context) -> None:
     """Provision three tenants with sample data, back them up and prove the backups, through
     Dagster jobs."""
     # Loaded here: Dagster takes a second, which --help should not.
+    from agentarmy_ops.definitions import defs  # noqa: PLC0415
     from agentarmy_ops.orchestration.local_runs import open_instance, run_job  # noqa: PLC0415
 
     runtime = Runtime()
@@ -62,13 +63,14 @@ def demo(context: click.Context) -> None:
             for tenant in TENANTS:
                 email = f"admin@{tenant.slug}.example"
                 config = {"tenant": {"config": {"name": tenant.name, "admin_email": email}}}
-                run_job(instance, "provision_tenant", [tenant.slug], ops=config)
+                run_job(defs, instance, "provision_tenant", [tenant.slug], ops=config)
                 with runtime.registry() as connection:
                     row = read_tenant(connection, tenant.slug)
                 added = insert_sample_data(runtime.owner, row, tenant.rows)
                 report(f"{tenant.slug}: provisioned, {added:,} sample rows added")
         with progress("Job backup_tenants", len(TENANTS) + 1) as report:
             run_job(
+                defs,
                 instance,
                 "backup_tenants",
                 slugs,
@@ -76,6 +78,7 @@ def demo(context: click.Context) -> None:
             )
         with progress("Job verify_restores", len(TENANTS)) as report:
             run_job(
+                defs,
                 instance,
                 "verify_restores",
                 slugs,

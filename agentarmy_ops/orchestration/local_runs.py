@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterEventType, DagsterInstance, EventLogEntry
+from dagster import DagsterEventType, DagsterInstance, Definitions, EventLogEntry
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -48,6 +48,7 @@ def open_instance() -> Iterator[DagsterInstance]:
 
 
 def run_job(
+    definitions: Definitions,
     instance: DagsterInstance,
     job: str,
     slugs: Sequence[str],
@@ -63,16 +64,13 @@ def run_job(
     Raises:
         OpsError: a run failed; the message is the run's own.
     """
-    # Loaded here: the code location imports nearly everything.
-    from agentarmy_ops.definitions import defs  # noqa: PLC0415
-
     instance.add_dynamic_partitions(PARTITIONS_NAME, list(slugs))
     stored = instance.get_dynamic_partitions(PARTITIONS_NAME)
     for first, last in ranges_of(stored, slugs, load_settings().max_partitions_per_run):
         run_id = str(uuid.uuid4())
         failures: list[str] = []
         instance.add_event_listener(run_id, _listener(watch, failures))
-        result = defs.resolve_job_def(job).execute_in_process(
+        result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             run_id=run_id,
             run_config={**_QUIET, "ops": dict(ops or {})},

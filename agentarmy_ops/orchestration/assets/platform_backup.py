@@ -29,7 +29,7 @@ def platform_backup(
     """Back up the platform part."""
     runtime = ops.runtime
     try:
-        manifest = back_up_platform(runtime.source(), runtime.store, run_id=context.run_id)
+        manifest = back_up_platform(runtime.source(), runtime.store, run_id=context.run.run_id)
     except OpsError as error:
         raise fail(error) from None
     for item in manifest.left_out:

@@ -65,7 +65,7 @@ def restore_verification(
     runtime, slugs = ops.runtime, slugs_of_run(context)
     try:
         refs, failures = _backups_of_run(context, runtime, slugs, config.backup_id)
-        for verdict in verify_backups(runtime.verifier(context.run_id), refs):
+        for verdict in verify_backups(runtime.verifier(context.run.run_id), refs):
             slug = str(verdict.slug)
             metadata = _metadata(verdict, runtime.store)
             if verdict.status is Status.VERIFIED:
