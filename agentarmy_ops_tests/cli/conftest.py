@@ -95,14 +95,16 @@ def start(
     """Start a command in a process of its own."""
 
     def popen(*arguments: str, **keywords: Any) -> "subprocess.Popen[str]":
+        streams = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
         return subprocess.Popen(
             [sys.executable, "-m", "agentarmy_ops.cli", *arguments],
             env={**os.environ, "PYTHONPATH": str(repository_root)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
-            **keywords,
+            **{**streams, **keywords},
         )
 
     return popen

@@ -1,3 +1,5 @@
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -124,6 +126,24 @@ def test_a_closed_pipe_is_no_traceback(
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("command", ["backup", "verify"])
+def test_a_terminal_gets_a_progress_bar_on_stderr(
+    cli: Cli, start: Start, provision: Provision, command: str
+) -> None:
+    provision("acme")
+    cli("backup", "--all")
+    terminal, stderr = os.openpty()
+    with start(command, "--all", "--json", stderr=stderr) as process:
+        stdout, _ = process.communicate(timeout=60)
+    os.close(stderr)
+    shown = os.read(terminal, 1 << 16).decode()
+    os.close(terminal)
+    assert process.returncode == 0
+    assert json.loads(stdout)
+    assert {"backup": "Backing up", "verify": "Verifying"}[command] in shown
+    assert "\x1b[" in shown
 
 
 def test_python_dash_m_runs_it(start: Start, provision: Provision) -> None:

@@ -2,7 +2,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
 import pytest
 from psycopg import sql
 
@@ -176,11 +175,6 @@ def test_no_password_reaches_a_program_s_arguments(
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
-@pytest.mark.xfail(
-    raises=psycopg.Error,
-    strict=False,
-    reason="open_snapshot() commits the lost session when its block ends",
-)
 def test_a_session_lost_in_the_middle_is_no_traceback(
     cli: Cli,
     provision: Provision,
