@@ -1,7 +1,8 @@
 """Leave entries out of an archive while it streams."""
 
 import io
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
+from itertools import groupby
 from typing import BinaryIO
 
 from agentarmy_ops.archive.data import BLOCK_DATA, BLOCK_LARGE_OBJECTS, DataBlock, read_blocks
@@ -26,18 +27,33 @@ def entries_to_exclude(toc: TableOfContents, catalog_ids: Set[tuple[int, int]]) 
     return frozenset(excluded)
 
 
-def _encode_block(block: DataBlock, int_size: int) -> Iterator[bytes]:
-    if block.object_oid:
-        yield bytes([BLOCK_LARGE_OBJECTS]) + encode_integer(block.dump_id, int_size)
-        yield encode_integer(block.object_oid, int_size)
-    else:
-        yield bytes([BLOCK_DATA]) + encode_integer(block.dump_id, int_size)
-    for chunk in block.chunks:
+def _encode_chunks(chunks: Iterable[bytes], int_size: int) -> Iterator[bytes]:
+    for chunk in chunks:
         yield encode_integer(len(chunk), int_size) + chunk
     yield encode_integer(0, int_size)
-    if block.object_oid:
-        # One object a block: an oid of 0 ends the list.
-        yield encode_integer(0, int_size)
+
+
+def _encode_blocks(blocks: Iterator[DataBlock], int_size: int) -> Iterator[bytes]:
+    # pg_restore takes one block for an entry and passes over others of the same, so all large
+    # objects of one entry have to be in one.
+    for (dump_id, large), group in groupby(blocks, key=lambda b: (b.dump_id, b.object_oid > 0)):
+        yield bytes([BLOCK_LARGE_OBJECTS if large else BLOCK_DATA])
+        yield encode_integer(dump_id, int_size)
+        for block in group:
+            if large:
+                yield encode_integer(block.object_oid, int_size)
+            yield from _encode_chunks(block.chunks, int_size)
+        if large:
+            yield encode_integer(0, int_size)
+
+
+def _kept(blocks: Iterator[DataBlock], excluded: Set[int]) -> Iterator[DataBlock]:
+    for block in blocks:
+        if block.dump_id in excluded:
+            for _ in block.chunks:
+                pass
+        else:
+            yield block
 
 
 def _without(stream: BinaryIO, catalog_ids: Set[tuple[int, int]]) -> Iterator[bytes]:
@@ -45,12 +61,8 @@ def _without(stream: BinaryIO, catalog_ids: Set[tuple[int, int]]) -> Iterator[by
     excluded = entries_to_exclude(toc, catalog_ids)
     kept = [entry.without(excluded) for entry in toc.entries if entry.dump_id not in excluded]
     yield toc.with_entries(kept).encode()
-    for block in read_blocks(source, toc.header):
-        if block.dump_id in excluded:
-            for _ in block.chunks:
-                pass
-        else:
-            yield from _encode_block(block, toc.header.int_size)
+    blocks = _kept(read_blocks(source, toc.header), excluded)
+    yield from _encode_blocks(blocks, toc.header.int_size)
 
 
 class _ByteStream(io.RawIOBase):
