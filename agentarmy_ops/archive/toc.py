@@ -14,6 +14,7 @@ OLDEST_VERSION = (1, 14)  # 12 to 15
 NEWEST_VERSION = (1, 16)  # 17, 18
 VERSION_COMPRESSION_BYTE = (1, 15)  # from 16 on, the compression is one byte
 VERSION_RELKIND = (1, 16)
+LONGEST_NUMBER = 10  # digits of an oid or dump id: 32 bits
 OFFSET_NOT_SET = 1  # K_OFFSET_POS_NOT_SET: written to a pipe, positions are unknown
 OFFSET_NO_DATA = 3  # K_OFFSET_NO_DATA
 
@@ -210,7 +211,7 @@ def read_toc(stream: BinaryIO) -> tuple[ArchiveInput, TableOfContents]:
     for _ in range(count):
         entry = _read_entry(source, header)
         for number in (entry.table_oid, entry.oid, *entry.dependencies):
-            if number is not None and not number.isdigit():
+            if number is not None and not (number.isdigit() and len(number) <= LONGEST_NUMBER):
                 raise ArchiveError(f"the archive is damaged: {number[:20]!r} is not a number")
         entries.append(entry)
     return source, TableOfContents(header, tuple(entries))
