@@ -13,11 +13,12 @@ _POLICY_ROLES = re.compile(
 )
 _ROLE = re.compile(_IDENTIFIER)
 _ACL_DESCS = frozenset({b"ACL", b"DEFAULT ACL"})
-_CAST = re.compile(
+_TOKEN = re.compile(
+    # A cast, which is no token; only outside of quotes, for "::" may be inside of them.
     rb"::%(id)s(?:\.%(id)s)?(?: varying| precision| with(?:out)? time zone)?"
-    rb"(?:\(\d+(?:,\d+)?\))?(?:\[\])*" % {b"id": rb'(?:"(?:[^"]|"")*"|\w+)'}
+    rb"(?:\(\d+(?:,\d+)?\))?(?:\[\])*"
+    rb"|('(?:[^']|'')*'|%(id)s|[^\s\w()])" % {b"id": rb'(?:"(?:[^"]|"")*"|\w+)'}
 )
-_TOKEN = re.compile(rb"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\w+|[^\s\w()]")
 
 
 def canonical_definition(desc: bytes | None, definition: bytes) -> bytes:
@@ -45,6 +46,6 @@ def says_the_same(first: bytes, second: bytes) -> bool:
     """
 
     def tokens(definition: bytes) -> Counter[bytes]:
-        return Counter(_TOKEN.findall(_CAST.sub(b"", definition)))
+        return Counter(token for token in _TOKEN.findall(definition) if token)
 
     return tokens(first) == tokens(second)
