@@ -71,7 +71,8 @@ class ConnInfo:
         secret = f":{quote(self.password, safe='')}" if self.password else ""
         at = "@" if user or secret else ""
         dbname = quote(params.pop("dbname", ""), safe="")
-        query = f"?{urlencode(params)}" if params else ""
+        # libpq does not take "+" for a space.
+        query = f"?{urlencode(params, quote_via=quote, safe='')}" if params else ""
         return f"postgresql://{user}{secret}{at}/{dbname}{query}"
 
     def with_params(self, **params: str) -> Self:
