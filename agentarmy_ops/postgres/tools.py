@@ -15,8 +15,11 @@ from agentarmy_ops.errors import ClientToolError
 # What decides how values become text. The dump and the dump of its restore must agree on
 # them; pg_dump itself sets DateStyle, IntervalStyle and extra_float_digits.
 _SESSION_OPTIONS = "-c TimeZone=UTC -c bytea_output=hex"
-# libpq variables of ours that would change those options, or the archive's encoding.
-_SESSION_VARIABLES = frozenset({"PGOPTIONS", "PGTZ", "PGDATESTYLE", "PGCLIENTENCODING"})
+# Variables of ours that would change those options, the archive's encoding, or the language of
+# messages.
+_SESSION_VARIABLES = frozenset(
+    {"PGOPTIONS", "PGTZ", "PGDATESTYLE", "PGCLIENTENCODING", "LC_ALL", "LC_MESSAGES"}
+)
 
 # What pg_restore was doing when PostgreSQL refused it, without any literal (a user mapping's
 # options hold a password).
@@ -45,7 +48,7 @@ def session_options(options: Mapping[str, str] | None = None) -> str:
     """libpq's ``options`` for a session in which the same value always gives the same text;
     ``options`` are further settings of it (``lc_monetary``, ...)."""
     extra = "".join(
-        " -c {}={}".format(name, value.replace("\\", "\\\\").replace(" ", "\\ "))
+        " -c {}={}".format(name, re.sub(r"([\\\s])", r"\\\1", value))
         for name, value in (options or {}).items()
     )
     return _SESSION_OPTIONS + extra
