@@ -110,7 +110,9 @@ def start_embedded(
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     try:
         server = _server(data_dir, major)
-        if server._postmaster_info is None:
+        # What this process found at an earlier start may have ended since.
+        found = server._postmaster_info
+        if found is None or not found.is_running():
             _forget_dead_processes(server)
             with server._lock:
                 server.ensure_pgdata_inited()
@@ -129,8 +131,9 @@ def start_embedded(
 def stop_embedded(data_dir: Path) -> None:
     """Stop the server of ``data_dir`` now, whoever uses it; nothing to do if it does not run."""
     pidfile = data_dir / "postmaster.pid"
-    with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
+    with contextlib.suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
         process = psutil.Process(int(pidfile.read_text().splitlines()[0]))
-        if "postgres" in process.name():
+        # A file that was left behind may name a number that is another process's by now.
+        if "postgres" in process.name() and Path(process.cwd()) == data_dir.resolve():
             process.send_signal(2)  # SIGINT: fast shutdown
             process.wait(30)
