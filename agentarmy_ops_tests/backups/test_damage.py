@@ -278,3 +278,18 @@ def test_rows_that_break_their_own_constraint(lab: Lab) -> None:
     (cause,) = verdict.causes
     assert cause.startswith('it cannot be restored: pg_restore: COPY failed for table "notes"')
     assert 'violates check constraint "within"' in cause
+
+
+def test_a_restore_that_gives_something_else_is_named(lab: Lab) -> None:
+    """Here the scratch server's role has default privileges, which add grants to every table."""
+    lab.run("ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO pg_monitor")
+    manifest = lab.back_up("acme")
+    lab.back_up_platform()
+    (verdict,) = lab.verify(manifest.ref)
+    assert verdict.status is Status.FAILED
+    assert verdict.causes == ("restored and dumped again, it is not the same",)
+    assert [str(difference) for difference in verdict.differences] == [
+        "ACL tenant_acme.TABLE notes: unexpected",
+        "ACL tenant_acme.TABLE users: unexpected",
+    ]
+    assert verdict.summary.startswith(f"{verdict.causes[0]}: ACL tenant_acme.TABLE notes")
