@@ -102,7 +102,9 @@ def back_up_tenants(
             cannot be reached, the role cannot see all rows, the client tools do not fit.
     """
     with (
-        open_snapshot(source.conninfo) as snapshot,
+        open_snapshot(
+            source.conninfo, lock_timeout_seconds=source.lock_timeout_seconds
+        ) as snapshot,
         source.conninfo.connect(autocommit=True) as locks,
     ):
         no_timeouts(locks)
@@ -158,7 +160,9 @@ def back_up_platform(source: BackupSource, store: Store, *, run_id: str | None =
     Raises:
         OpsError: there is no backup.
     """
-    with open_snapshot(source.conninfo) as snapshot:
+    with open_snapshot(
+        source.conninfo, lock_timeout_seconds=source.lock_timeout_seconds
+    ) as snapshot:
         work = _Work(source, store, snapshot, run_id)
         snapshot.refuse_large_objects(snapshot.platform_schemas)
         schemas = snapshot.tenant_schemas

@@ -9,12 +9,14 @@ from functools import cached_property
 from typing import Any
 
 import psycopg
+from psycopg import errors as pg
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
 from agentarmy_ops.backups.manifest import OutsideObject, Role, TableSecurity
 from agentarmy_ops.errors import BackupRefusedError, DatabaseError
 from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
+from agentarmy_ops.tenants.reasons import reason
 from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
 
 Connection = psycopg.Connection[Any]
@@ -228,7 +230,14 @@ def _large_objects(connection: Connection, oid_columns: Sequence[DictRow]) -> It
         counting = sql.SQL(
             "SELECT count(*) FROM {} WHERE {} IN (SELECT oid FROM pg_largeobject_metadata)"
         ).format(sql.Identifier(row["schema"], row["table"]), sql.Identifier(row["column"]))
-        found = connection.execute(counting).fetchone()
+        try:
+            with connection.transaction():  # a savepoint: the snapshot outlives a failure
+                found = connection.execute(counting).fetchone()
+        except pg.LockNotAvailable:
+            yield f"another session keeps its table {row['table']} locked; try again when it ended"
+            return
+        except psycopg.Error as error:
+            raise DatabaseError(f"cannot count large objects: {reason(error)}") from error
         if found and found[0]:
             yield (
                 f"{row['table']}.{row['column']} refers to {found[0]} large objects, which "
@@ -255,8 +264,9 @@ def no_timeouts(connection: Connection) -> None:
 
 
 @contextmanager
-def open_snapshot(conninfo: ConnInfo) -> Iterator[Snapshot]:
-    """Open a snapshot of the live database that lasts as long as the ``with`` block.
+def open_snapshot(conninfo: ConnInfo, *, lock_timeout_seconds: int = 60) -> Iterator[Snapshot]:
+    """Open a snapshot of the live database that lasts as long as the ``with`` block; it waits
+    up to ``lock_timeout_seconds`` for a table.
 
     Raises:
         BackupRefusedError: the role would not see every row of a table with row-level security.
@@ -266,6 +276,7 @@ def open_snapshot(conninfo: ConnInfo) -> Iterator[Snapshot]:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         no_timeouts(connection)
+        query(connection, "lock_timeout", value=f"{lock_timeout_seconds}s")
         (role,) = query(connection, "role")
         if not role["sees_all_rows"]:
             raise BackupRefusedError(
