@@ -242,6 +242,19 @@ def test_a_table_locked_by_another_session_fails_that_tenant_in_time(lab: Lab) -
     assert list_backups(lab.store, "acme") == []
 
 
+def test_a_locked_table_that_may_hold_large_objects_fails_that_tenant_only(lab: Lab) -> None:
+    lab.run("CREATE TABLE files (content oid)", "acme")
+    lab.run("SELECT lo_create(0)")
+    lab.add_small_tenant("globex")
+    with lab.database.connect() as other:
+        other.execute("LOCK TABLE tenant_acme.files IN ACCESS EXCLUSIVE MODE")
+        acme, globex = back_up_tenants(
+            lab.source(lock_timeout_seconds=1), lab.store, list(lab.tenants.values())
+        )
+    assert "another session keeps its table files locked" in str(acme.error)
+    assert globex.manifest is not None
+
+
 def test_a_tenant_that_another_operation_works_on_is_busy(lab: Lab) -> None:
     with (
         lab.database.connect(autocommit=True, application_name="a restore") as other,
@@ -442,3 +455,26 @@ def test_a_manifest_that_lies_about_its_version_is_not_read(good_backups: Backup
     data = manifest.encode().replace(b'"format_version": 1', b'"format_version": 2')
     with pytest.raises(OpsError, match="format_version"):
         read_manifest(manifest.ref, data)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ('exec {pg_dump} --exclude-table-data="*.notes" "$@"', "left out the rows of notes"),
+        ('{pg_dump} "$@"; echo "pg_dump: error: too late" >&2; exit 1', "pg_dump: too late"),
+        ('{pg_dump} "$@" | head -c 9000', "cut short"),
+        ('{pg_dump} "$@"; kill -9 $$', "pg_dump: exit code -9"),
+        ("exit 0", "cut short"),
+        ("echo 'not an archive'", "does not begin with PGDMP"),
+    ],
+)
+def test_a_pg_dump_that_does_not_do_its_work_is_noticed(
+    lab: Lab, tmp_path: Path, script: str, reason: str
+) -> None:
+    body = script.format(pg_dump=find_tools(16).program("pg_dump"))
+    version = 'if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 16.999"; exit; fi'
+    for name in ("pg_dump", "pg_restore"):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{version}\n{body}\n")
+        path.chmod(0o755)
+    assert reason in str(_error(lab, bin_dirs=(tmp_path,)))
