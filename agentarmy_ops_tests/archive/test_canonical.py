@@ -117,7 +117,7 @@ def _described(*entries: TocEntry, rows: dict[int, bytes] | None = None) -> Desc
 
 
 TABLE = craft.entry(1, b"TABLE", b"t")
-DATA = craft.table_data(2, b"t")
+DATA = craft.table_data(2, b"t", definition=b"")
 POLICY = craft.entry(3, b"POLICY", b"t tenant_isolation")
 FULL = _described(TABLE, DATA, POLICY, rows={2: b"1\n2\n"})
 
@@ -157,6 +157,22 @@ FULL = _described(TABLE, DATA, POLICY, rows={2: b"1\n2\n"})
         (
             _described(TABLE, DATA, POLICY, rows={2: b"1\n"}),
             ["data of tenant_a.t: changed (rows 2 -> 1)"],
+        ),
+        (
+            _described(
+                TABLE,
+                craft.entry(
+                    2,
+                    b"TABLE DATA",
+                    b"t",
+                    has_dumper=1,
+                    definition=b"",
+                    copy_statement=b"COPY other",
+                ),
+                POLICY,
+                rows={2: b"1\n2\n"},
+            ),
+            ["TABLE DATA tenant_a.t: changed (definition)"],
         ),
         (
             _described(TABLE, POLICY),
