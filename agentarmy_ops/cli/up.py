@@ -31,6 +31,8 @@ def up(context: click.Context, port: int) -> None:
     # This process holds the embedded server, so it lives until all below has ended.
     _ = runtime.owner, runtime.dagster_url
     command = [sys.executable, "-m", "dagster", "dev", "--workspace", str(home / "workspace.yaml")]
+    # A shell starts background commands with SIGINT ignored, which children inherit.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)])
     note(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C ends it)")
 

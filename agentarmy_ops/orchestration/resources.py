@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from dagster import ConfigurableResource, InitResourceContext
+from dagster import AssetKey, ConfigurableResource, DagsterRun, InitResourceContext
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from agentarmy_ops.errors import OpsError
@@ -20,14 +20,14 @@ class OpsResource(ConfigurableResource[None]):
         return Runtime()
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
-        """Add the partition of a registered tenant that ``tenant_registry_sensor`` has not seen.
+        """Look at the tenant that the run's tag names before Dagster looks up its partition.
 
-        Before a step, Dagster looks up the partition that the run's tag names, and fails in its
-        own words when there is none; a tenant provisioned a moment ago has none yet.
+        A tenant provisioned a moment ago may have no partition yet: it is added. Of one that does
+        not exist a line says so, because Dagster's own failure only names a partition range.
         """
-        slug = context.run.tags.get(PARTITION_NAME_TAG) if context.run else None
-        instance = context.instance
-        if not slug or not instance or instance.has_dynamic_partition(PARTITIONS_NAME, slug):
+        run, instance = context.run, context.instance
+        slug = run.tags.get(PARTITION_NAME_TAG) if run else None
+        if run is None or not slug or not instance:
             return
         try:
             with self.runtime.registry() as connection:
@@ -35,4 +35,11 @@ class OpsResource(ConfigurableResource[None]):
         except OpsError:
             return  # the asset meets the same error, and can say it better
         if slug in registered:
-            instance.add_dynamic_partitions(PARTITIONS_NAME, [slug])
+            if not instance.has_dynamic_partition(PARTITIONS_NAME, slug):
+                instance.add_dynamic_partitions(PARTITIONS_NAME, [slug])
+        elif context.log and not _provisions(run):
+            context.log.error("there is no tenant %s in shared.tenants", slug)
+
+
+def _provisions(run: DagsterRun) -> bool:
+    return run.job_name == "provision_tenant" or AssetKey("tenant") in (run.asset_selection or ())

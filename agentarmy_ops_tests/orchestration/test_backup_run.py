@@ -87,6 +87,17 @@ def test_an_unknown_tenant_fails_the_run_in_one_line(stack: Stack) -> None:
     assert recorded_partitions(result, "tenant_backup") == []
 
 
+def test_an_unknown_tenant_is_named_also_where_dagster_fails_first(stack: Stack) -> None:
+    """Once ``tenant`` has been materialized, Dagster looks up the partition before the asset."""
+    stack.tenants("acme")
+    stack.run("provision_tenant", partition="acme")
+    result = stack.run("backup_tenants", partition="nobody")
+    assert not result.success
+    messages = [entry.user_message for entry in stack.instance.all_logs(result.run_id)]
+    assert "there is no tenant nobody in shared.tenants" in messages
+    assert recorded_partitions(result, "tenant_backup") == []
+
+
 def test_a_registered_tenant_needs_no_partition_beforehand(stack: Stack) -> None:
     stack.provision("acme")
     result = stack.run("backup_tenants", partition="acme")

@@ -49,7 +49,9 @@ def tenant_backup(
     runtime, slugs = ops.runtime, slugs_of_run(context)
     try:
         tenants, failures = tenants_of_run(context, runtime, slugs)
-        outcomes = back_up_tenants(runtime.source(), runtime.store, tenants, run_id=context.run.run_id)
+        outcomes = back_up_tenants(
+            runtime.source(), runtime.store, tenants, run_id=context.run.run_id
+        )
         for outcome in outcomes:
             slug = outcome.tenant.slug
             if outcome.manifest is None:
