@@ -99,3 +99,5 @@ class SecretNotFoundError(SecretError):
 
 class VerificationError(OpsError):
     """No verdict could be reached (the backup may be good): try again."""
+
+    exit_code = 6

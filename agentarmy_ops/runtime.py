@@ -4,7 +4,8 @@ The CLI and the Dagster resources both start here, so they act on the same tenan
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 
 from agentarmy_ops.backups.create import BackupSource
 from agentarmy_ops.backups.proof import Verifier
-from agentarmy_ops.errors import ConfigurationError
+from agentarmy_ops.errors import ConfigurationError, OpsError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.embedded import (
     LIVE_CONFIGURATION,
@@ -43,6 +44,7 @@ class Runtime:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
+        self._reaped: set[int] = set()
 
     @property
     def home(self) -> Path:
@@ -103,12 +105,21 @@ class Runtime:
         )
 
     def scratch(self, major: int) -> ScratchServer:
-        """The scratch server for backups of a PostgreSQL major.
+        """The scratch server for backups of a PostgreSQL major, rid of what killed processes left
+        on it longer than ``SCRATCH_DATABASE_MAX_AGE_HOURS`` ago.
 
         Raises:
             ConfigurationError: ``SCRATCH_DATABASE_URL`` is the live server, or none is set and
                 no embedded server has that major.
         """
+        scratch = self._scratch(major)
+        if major not in self._reaped:
+            self._reaped.add(major)
+            with suppress(OpsError):  # whoever uses the server meets the error, and names it
+                scratch.reap(timedelta(hours=self.settings.scratch_database_max_age_hours))
+        return scratch
+
+    def _scratch(self, major: int) -> ScratchServer:
         if url := self.settings.scratch_database_url:
             scratch = _parse(url, "SCRATCH_DATABASE_URL")
             _refuse_live(scratch, self.owner)

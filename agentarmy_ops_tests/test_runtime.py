@@ -128,3 +128,23 @@ def test_a_bad_url_is_named_by_its_variable(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"^DATABASE_URL is not") as caught:
         _ = runtime.owner
     assert "hunter2" not in str(caught.value)
+
+
+def test_old_scratch_databases_are_dropped_when_the_server_is_first_used(
+    tmp_path: Path, scratch_servers: Callable[[int], ConnInfo], app_database: AppDatabase
+) -> None:
+    server = scratch_servers(16)
+    old = "agentarmy_scratch_20260101t000000z_00000000"
+    with server.connect(autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{old}"')
+    runtime = Runtime(
+        _settings(
+            tmp_path,
+            database_url=SecretStr(app_database.owner.url),
+            scratch_database_url=SecretStr(server.url),
+        )
+    )
+    runtime.scratch(16)
+    with server.connect() as connection:
+        names = [row[0] for row in connection.execute("SELECT datname FROM pg_database")]
+    assert old not in names

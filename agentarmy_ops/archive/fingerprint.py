@@ -49,9 +49,11 @@ class TableFingerprint(BaseModel):
 
 
 class Fingerprint(BaseModel):
-    """All of an archive but its dates, oids, dump ids and database name, in canonical order.
+    """Names, owners and definitions of an archive's objects, and their rows, in canonical order.
 
-    Two archives with the same ``sha256`` hold the same objects, owners, grants and rows.
+    Two archives with the same ``sha256`` hold the same objects, owners, grants and rows. Left out
+    are dates, oids, dump ids, dependencies, the database's own entries, and where and by what
+    access method a table is stored.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -103,7 +103,8 @@ def all_tools(bin_dirs: Iterable[Path] = ()) -> list[ClientTools]:
 
 
 def find_tools(major: int, bin_dirs: Iterable[Path] = ()) -> ClientTools:
-    """The client tools for a server of PostgreSQL ``major``; the newest minor release wins.
+    """The client tools for a server of PostgreSQL ``major``: those of ``bin_dirs`` where they have
+    any, else of the newest minor release there is.
 
     An archive must be dumped and restored by the server's own major: an older pg_dump refuses
     the server, and what a newer one writes stops when restored into an older server.
@@ -111,6 +112,7 @@ def find_tools(major: int, bin_dirs: Iterable[Path] = ()) -> ClientTools:
     Raises:
         ClientToolError: none is installed; the message says which majors are.
     """
+    bin_dirs = tuple(bin_dirs)
     found = all_tools(bin_dirs)
     fitting = [tools for tools in found if tools.major == major]
     if not fitting:
@@ -119,7 +121,9 @@ def find_tools(major: int, bin_dirs: Iterable[Path] = ()) -> ClientTools:
             f"no pg_dump and pg_restore of PostgreSQL {major} (found: {have}); install "
             f"postgresql-client-{major} or name their folder in POSTGRES_BIN_DIRS"
         )
-    return max(fitting, key=lambda tools: [int(part) for part in tools.version.split(".")])
+    named = set(bin_dirs)
+    preferred = [tools for tools in fitting if tools.bin_dir in named] or fitting
+    return max(preferred, key=lambda tools: [int(part) for part in tools.version.split(".")])
 
 
 def failure_reason(program: str, stderr: str, returncode: int) -> str:

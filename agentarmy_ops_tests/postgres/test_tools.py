@@ -37,6 +37,12 @@ def test_the_newest_minor_release_wins(tmp_path: Path) -> None:
     assert find_tools(17, dirs).bin_dir == tmp_path / "17.1"
 
 
+def test_named_folders_win_over_newer_tools_elsewhere(tmp_path: Path) -> None:
+    named = _fake(tmp_path / "named", "16.1")
+    assert find_tools(16).version != "16.1"
+    assert find_tools(16, [named]).bin_dir == named
+
+
 def test_a_missing_major_is_named_with_what_there_is(tmp_path: Path) -> None:
     beta = _fake(tmp_path / "beta", "19beta1")
     assert find_tools(19, [beta]).version == "19"

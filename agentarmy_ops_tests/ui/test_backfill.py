@@ -65,5 +65,4 @@ def test_the_nightly_schedule_backs_up_every_tenant_by_itself(
     for slug in SLUGS:
         up.wait_for(f"tenant_backup - {slug}: backup_id")
     up.wait_for("platform_backup - platform: backup_id")
-    for slug in (*SLUGS, None):
-        assert list_backups(runtime.store, slug)
+    assert all(list_backups(runtime.store, slug) for slug in (*SLUGS, None))
