@@ -31,6 +31,7 @@ from agentarmy_ops.settings import Settings, load_settings
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.stores.factory import open_store
 from agentarmy_ops.tenants.bootstrap import BACKUP_ROLE, OWNER_ROLE, ensure_registry, ensure_roles
+from agentarmy_ops.tenants.provision import ProvisionResult, provision_tenant
 
 APPLICATION_DATABASE = "agentarmy"
 DAGSTER_DATABASE = "dagster"
@@ -89,6 +90,27 @@ class Runtime:
         """Where client tools are looked for first."""
         return tuple(self.settings.bin_dirs)
 
+    def provision(
+        self,
+        slug: str,
+        *,
+        name: str | None = None,
+        admin_email: str | None = None,
+        admin_password: SecretStr | None = None,
+    ) -> ProvisionResult:
+        """:func:`~agentarmy_ops.tenants.provision.provision_tenant` as the settings say."""
+        return provision_tenant(
+            self.owner,
+            slug=slug,
+            name=name,
+            admin_email=admin_email,
+            admin_password=admin_password,
+            secrets=self.secrets,
+            redis_url=self.settings.redis_url,
+            template_dir=self.settings.tenant_sql_dir,
+            lock_timeout_seconds=self.settings.lock_timeout_seconds,
+        )
+
     def source(self) -> BackupSource:
         """What backups are made from."""
         return BackupSource(
@@ -101,25 +123,25 @@ class Runtime:
     def verifier(self, run_id: str | None = None) -> Verifier:
         """What backups are verified with."""
         return Verifier(
-            store=self.store, scratch_for=self.scratch, bin_dirs=self.bin_dirs, run_id=run_id
+            store=self.store, scratch_for=self._tidy_scratch, bin_dirs=self.bin_dirs, run_id=run_id
         )
 
+    def _tidy_scratch(self, major: int) -> ScratchServer:
+        """The scratch server, rid of what killed processes left on it, the first time."""
+        scratch = self.scratch(major)
+        if major not in self._reaped:
+            self._reaped.add(major)
+            with suppress(OpsError):  # the verification meets the error, and names it
+                scratch.reap(timedelta(hours=self.settings.scratch_database_max_age_hours))
+        return scratch
+
     def scratch(self, major: int) -> ScratchServer:
-        """The scratch server for backups of a PostgreSQL major, rid of what killed processes left
-        on it longer than ``SCRATCH_DATABASE_MAX_AGE_HOURS`` ago.
+        """The scratch server for backups of a PostgreSQL major.
 
         Raises:
             ConfigurationError: ``SCRATCH_DATABASE_URL`` is the live server, or none is set and
                 no embedded server has that major.
         """
-        scratch = self._scratch(major)
-        if major not in self._reaped:
-            self._reaped.add(major)
-            with suppress(OpsError):  # whoever uses the server meets the error, and names it
-                scratch.reap(timedelta(hours=self.settings.scratch_database_max_age_hours))
-        return scratch
-
-    def _scratch(self, major: int) -> ScratchServer:
         if url := self.settings.scratch_database_url:
             scratch = _parse(url, "SCRATCH_DATABASE_URL")
             _refuse_live(scratch, self.owner)

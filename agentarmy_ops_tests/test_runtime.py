@@ -130,7 +130,7 @@ def test_a_bad_url_is_named_by_its_variable(tmp_path: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_old_scratch_databases_are_dropped_when_the_server_is_first_used(
+def test_a_verifier_drops_old_scratch_databases_when_it_first_uses_the_server(
     tmp_path: Path, scratch_servers: Callable[[int], ConnInfo], app_database: AppDatabase
 ) -> None:
     server = scratch_servers(16)
@@ -144,7 +144,7 @@ def test_old_scratch_databases_are_dropped_when_the_server_is_first_used(
             scratch_database_url=SecretStr(server.url),
         )
     )
-    runtime.scratch(16)
+    runtime.verifier().scratch_for(16)
     with server.connect() as connection:
         names = [row[0] for row in connection.execute("SELECT datname FROM pg_database")]
     assert old not in names

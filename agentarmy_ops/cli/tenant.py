@@ -31,7 +31,6 @@ from agentarmy_ops.secrets.base import secret_id
 from agentarmy_ops.settings import Environment
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.tenants.admin import ADMIN_PASSWORD
-from agentarmy_ops.tenants.provision import provision_tenant
 from agentarmy_ops.tenants.registry import read_registry, read_tenant
 from agentarmy_ops.tenants.sample import insert_sample_data
 
@@ -50,13 +49,14 @@ Examples:
   agentarmy-ops tenant provision acme --name "Acme GmbH" --admin-email admin@acme.example
   pass show acme | agentarmy-ops tenant provision acme --name Acme \\
       --admin-email admin@acme.example --admin-password-stdin
+  agentarmy-ops tenant provision acme      # repair what is missing of a tenant that exists
 
 Never takes a password as an argument, where other users of the machine could read it; never prints
 one; never changes an existing admin, name or row."""
 )
 @click.argument("slug", type=SlugType())
-@click.option("--name", required=True, help="The tenant's display name.")
-@click.option("--admin-email", required=True, help="E-mail of the tenant's first user.")
+@click.option("--name", help="Display name; needed for a new tenant.")
+@click.option("--admin-email", help="E-mail of the first user; needed for a new tenant.")
 @click.option(
     "--admin-password-stdin", is_flag=True, help="Read the admin's password from standard input."
 )
@@ -69,8 +69,8 @@ one; never changes an existing admin, name or row."""
 def provision(
     slug: str,
     *,
-    name: str,
-    admin_email: str,
+    name: str | None,
+    admin_email: str | None,
     admin_password_stdin: bool,
     admin_password_file: BinaryIO | None,
     as_json: bool,
@@ -85,17 +85,7 @@ def provision(
     source = sys.stdin.buffer if admin_password_stdin else admin_password_file
     password = _read_password(source) if source else None
     runtime = Runtime()
-    result = provision_tenant(
-        runtime.owner,
-        slug=slug,
-        name=name,
-        admin_email=admin_email,
-        admin_password=password,
-        secrets=runtime.secrets,
-        redis_url=runtime.settings.redis_url,
-        template_dir=runtime.settings.tenant_sql_dir,
-        lock_timeout_seconds=runtime.settings.lock_timeout_seconds,
-    )
+    result = runtime.provision(slug, name=name, admin_email=admin_email, admin_password=password)
     new_admin = result.created or "admin user" in result.repaired
     secret = secret_id(slug, ADMIN_PASSWORD) if new_admin and password is None else None
     if as_json:

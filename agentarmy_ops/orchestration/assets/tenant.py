@@ -7,7 +7,6 @@ from pydantic import Field
 
 from agentarmy_ops.errors import OpsError
 from agentarmy_ops.orchestration.outcomes import (
-    fail,
     fail_if_any,
     materialized,
     recorded,
@@ -16,9 +15,7 @@ from agentarmy_ops.orchestration.outcomes import (
 from agentarmy_ops.orchestration.partitions import PARTITIONS_NAME, tenant_partitions
 from agentarmy_ops.orchestration.policy import BATCHES, GROUP, NOTHING, OWNERS
 from agentarmy_ops.orchestration.resources import OpsResource
-from agentarmy_ops.runtime import Runtime
-from agentarmy_ops.tenants.provision import ProvisionResult, provision_tenant
-from agentarmy_ops.tenants.registry import read_registry
+from agentarmy_ops.tenants.provision import ProvisionResult
 
 
 class ProvisionConfig(Config):
@@ -50,15 +47,10 @@ def tenant(
 ) -> Iterator[AssetMaterialization | Output[None]]:
     """Provision the run's tenants, or repair what is missing of them."""
     runtime, slugs = ops.runtime, slugs_of_run(context)
-    try:
-        with runtime.registry() as connection:
-            names = {row.slug: row.name for row in read_registry(connection).tenants}
-    except OpsError as error:
-        raise fail(error) from None
     failures: dict[str, str] = {}
     for slug in slugs:
         try:
-            result = _provision(runtime, slug, config.name or names.get(slug), config.admin_email)
+            result = runtime.provision(slug, name=config.name, admin_email=config.admin_email)
         except OpsError as error:
             context.log.error("%s: %s", slug, error)  # noqa: TRY400 - the error is one line for people
             failures[slug] = str(error)
@@ -68,22 +60,6 @@ def tenant(
         yield materialized(context, slug, str(result.tenant.id), _metadata(result))
     fail_if_any("provisioning", failures, len(slugs))
     yield recorded()
-
-
-def _provision(
-    runtime: Runtime, slug: str, name: str | None, admin_email: str | None
-) -> ProvisionResult:
-    return provision_tenant(
-        runtime.owner,
-        slug=slug,
-        name=name,
-        admin_email=admin_email,
-        admin_password=None,
-        secrets=runtime.secrets,
-        redis_url=runtime.settings.redis_url,
-        template_dir=runtime.settings.tenant_sql_dir,
-        lock_timeout_seconds=runtime.settings.lock_timeout_seconds,
-    )
 
 
 def _metadata(result: ProvisionResult) -> dict[str, str | bool]:
