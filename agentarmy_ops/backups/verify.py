@@ -1,5 +1,6 @@
 """Verify backups: which platform part they go upon, and what becomes of each."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,9 +10,12 @@ from agentarmy_ops.backups.catalog import list_backups, load_manifest, platform_
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.backups.proof import Findings, Verifier, prepared, prove
 from agentarmy_ops.backups.reference import BackupRef
+from agentarmy_ops.backups.snapshot import query
 from agentarmy_ops.backups.verdict import Status, Verdict
 from agentarmy_ops.errors import ArchiveError, OpsError, VerificationError
 from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
+
+_ENGLISH = re.compile(r"(C|POSIX)(\.|$)|en_|English")
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def _proven(findings: Findings, template: ConnInfo | None) -> Iterator[ConnInfo 
     with prepared(findings, manifest, template) as bench:
         if manifest.tenant:
             _require_platform_part(manifest, template, bench.database)
+        _require_fit_session(bench.database)
         prove(findings, manifest, bench)
         yield bench.database
 
@@ -113,6 +118,33 @@ def _require_platform_part(
         raise VerificationError(
             f"the platform backup, upon which the tenant is restored, lacks extension "
             f"{', '.join(sorted(lacking))}; back up the platform and verify again"
+        )
+
+
+def speaks_english(lc_messages: str) -> bool:
+    """Whether a server with this setting has messages in English."""
+    return _ENGLISH.match(lc_messages) is not None
+
+
+def _require_fit_session(database: ConnInfo) -> None:
+    """Raise when the scratch server would make a good backup look bad.
+
+    Raises:
+        VerificationError: its messages, by which a bad moment is told from a bad backup, are not
+            English; or the role that restores has default privileges, which would grant on each
+            table it creates what the backup does not.
+    """
+    with database.connect() as connection:
+        (session,) = query(connection, "scratch_session")
+    if not speaks_english(session["lc_messages"]):
+        raise VerificationError(
+            f"the scratch server's messages are in locale {session['lc_messages']!r}; set "
+            "lc_messages = 'C' in its configuration"
+        )
+    if session["has_default_privileges"]:
+        raise VerificationError(
+            f"role {session['role']} of the scratch server has default privileges, by which what "
+            "it restores gets other grants; let SCRATCH_DATABASE_URL name a role of its own"
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 from agentarmy_ops.backups.catalog import list_backups
 from agentarmy_ops.backups.proof import Verifier
 from agentarmy_ops.backups.verdict import Status, Verdict
-from agentarmy_ops.backups.verify import verify_backups, verify_platform
+from agentarmy_ops.backups.verify import speaks_english, verify_backups, verify_platform
 from agentarmy_ops.errors import StoreError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.scratch import ScratchServer
@@ -78,6 +78,26 @@ def test_the_role_may_make_no_roles(backups: Backups) -> None:
         finally:
             connection.execute("DROP ROLE makes_no_roles")
     assert reason.startswith("the scratch server failed: permission denied to create role")
+
+
+@pytest.mark.parametrize(
+    ("lc_messages", "english"),
+    [
+        ("C", True),
+        ("POSIX", True),
+        ("C.UTF-8", True),
+        ("en_US.utf8", True),
+        ("English_United States.1252", True),
+        ("de_DE.UTF-8", False),
+        ("cs_CZ.UTF-8", False),
+        ("Chinese (Simplified)_China.936", False),
+        ("", False),
+    ],
+)
+def test_only_english_messages_tell_a_bad_moment_from_a_bad_backup(
+    lc_messages: str, english: bool
+) -> None:
+    assert speaks_english(lc_messages) is english
 
 
 def test_the_scratch_server_has_no_such_locale(backups: Backups) -> None:
@@ -199,3 +219,14 @@ def test_scratch_databases_are_dropped_whatever_the_verdict(backups: Backups) ->
             "SELECT datname FROM pg_database WHERE datname LIKE 'agentarmy_scratch_%'"
         ).fetchall()
     assert left == []
+
+
+def test_default_privileges_of_the_role_that_restores(lab: Lab) -> None:
+    """They would add grants to the restored tables, and the good backup would look bad."""
+    role = lab.scratch_server.params["user"]
+    lab.run(f"ALTER DEFAULT PRIVILEGES FOR ROLE {role} GRANT SELECT ON TABLES TO PUBLIC")
+    lab.back_up("acme")
+    lab.back_up_platform()
+    verdict = _only(lab, "acme")
+    assert verdict.status is Status.ERROR
+    assert verdict.causes[0].startswith(f"role {role} of the scratch server has default privileges")
