@@ -8,6 +8,7 @@ started it has ended.
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ SCRATCH_CONFIGURATION = {
 }
 
 _OURS = "agentarmy_ops.conf"
+_START_SECONDS = 30
 
 
 @contextlib.contextmanager
@@ -96,6 +98,20 @@ def _configure(data_dir: Path, configuration: Mapping[str, str]) -> None:
         main.write_text(f"{text}\ninclude_if_exists '{_OURS}'\n")
 
 
+def _wait_for_connections(server: ConnInfo) -> None:
+    """Wait for a server that another process started a moment ago, and that still recovers."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            server.connect().close()
+        except DatabaseError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
 def start_embedded(
     data_dir: Path, *, major: int = 16, configuration: Mapping[str, str] = LIVE_CONFIGURATION
 ) -> ConnInfo:
@@ -118,6 +134,7 @@ def start_embedded(
                 server.ensure_pgdata_inited()
                 _configure(data_dir, configuration)
             server.start()
+            _wait_for_connections(ConnInfo.parse(server.get_uri()))
         return ConnInfo.parse(server.get_uri(), name="embedded server")
     except DatabaseError:
         raise
