@@ -6,6 +6,7 @@ import psycopg
 
 from agentarmy_ops.errors import DatabaseError
 from agentarmy_ops.postgres.conninfo import ConnInfo
+from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.postgres.tools import session_options
 
 # What pg_dump sets in its session (setup_connection in pg_dump.c).
@@ -36,5 +37,5 @@ def copy_out(database: ConnInfo, statement: bytes, lc_monetary: str) -> tuple[in
                     rows += bytes(data).count(b"\n")
                     size += len(data)
         except psycopg.Error as error:
-            raise DatabaseError(f"cannot read rows: {str(error).splitlines()[0]}") from error
+            raise DatabaseError(f"cannot read rows: {reason(error)}") from error
     return rows, size, digest.hexdigest()

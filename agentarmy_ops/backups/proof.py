@@ -24,8 +24,7 @@ from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.scratch import DatabaseFacts, ScratchServer
 from agentarmy_ops.postgres.tools import ClientTools, find_tools
 from agentarmy_ops.stores.base import Store
-
-ISOLATION_POLICY = "tenant_isolation"
+from agentarmy_ops.tenants.isolation import POLICY
 
 
 @dataclass(frozen=True)
@@ -267,8 +266,8 @@ def _check_restored(findings: Findings, manifest: Manifest, database: ConnInfo) 
             findings.causes.append(f"table {table.table}: row-level security is not enabled")
         elif not table.forced:
             findings.causes.append(f"table {table.table}: row-level security is not forced")
-        if ISOLATION_POLICY not in table.policies:
-            findings.causes.append(f"table {table.table}: policy {ISOLATION_POLICY} is missing")
+        if POLICY not in table.policies:
+            findings.causes.append(f"table {table.table}: policy {POLICY} is missing")
     if security != manifest.row_level_security:
         findings.causes.append("row-level security differs from what the manifest lists")
     findings.causes += [f"{name} is not valid" for name in unproven]

@@ -16,7 +16,7 @@ from psycopg.rows import DictRow, dict_row
 from agentarmy_ops.backups.manifest import OutsideObject, Role, TableSecurity
 from agentarmy_ops.errors import BackupRefusedError, DatabaseError
 from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
-from agentarmy_ops.tenants.reasons import reason
+from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
 
 Connection = psycopg.Connection[Any]
@@ -35,7 +35,7 @@ def query(connection: Connection, name: str, **params: object) -> list[DictRow]:
         with connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(text, params).fetchall()
     except psycopg.Error as error:
-        raise DatabaseError(f"cannot read the catalogue: {str(error).splitlines()[0]}") from error
+        raise DatabaseError(f"cannot read the catalogue: {reason(error)}") from error
 
 
 def table_security(connection: Connection, schema: str) -> tuple[TableSecurity, ...]:

@@ -27,6 +27,7 @@ from agentarmy_ops.doctor.scratch_server import (
 from agentarmy_ops.doctor.tenant_template import check_tenant_template
 from agentarmy_ops.errors import DatabaseError, OpsError
 from agentarmy_ops.localfiles import path_of_url
+from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.stores.local import LocalStore
 from agentarmy_ops.tenants.registry import read_registry
@@ -73,7 +74,7 @@ def _guarded(check: str, findings: Iterator[Finding]) -> Iterator[Finding]:
     except OpsError as error:
         yield failed(check, error)
     except psycopg.Error as error:
-        yield failed(check, DatabaseError(str(error).strip().splitlines()[0]))
+        yield failed(check, DatabaseError(reason(error)))
 
 
 @contextmanager

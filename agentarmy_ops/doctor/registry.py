@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import psycopg
 from psycopg.rows import TupleRow
 
+from agentarmy_ops.backups.snapshot import query
 from agentarmy_ops.doctor.finding import Finding, fail, ok, warn
-from agentarmy_ops.postgres.conninfo import load_sql
 from agentarmy_ops.tenants.registry import Registry
 from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
 
@@ -20,8 +20,8 @@ def check_registry(
     for problem in registry.problems:
         message, _, advice = problem.rpartition("; ")
         yield fail(CHECK, message, advice)
-    rows = connection.execute(load_sql(__file__, "tenant_schemas"), {"prefix": SCHEMA_PREFIX})
-    schemas = {str(row[0]) for row in rows.fetchall()}
+    rows = query(connection, "schemas_with_prefix", prefix=SCHEMA_PREFIX)
+    schemas = {row["nspname"] for row in rows}
     registered = {tenant.schema_name for tenant in registry.tenants}
     homeless = [tenant for tenant in registry.tenants if tenant.schema_name not in schemas]
     for tenant in homeless:

@@ -1,14 +1,13 @@
 """The scratch server can take what the live one holds: same major, same extensions."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from agentarmy_ops.doctor.finding import Finding, fail, ok, warn
-from agentarmy_ops.postgres.conninfo import load_sql
-from agentarmy_ops.postgres.scratch import PREFIX, ScratchServer
+from agentarmy_ops.postgres.scratch import ScratchServer
 
 CHECK = "scratch-server"
 EXTENSIONS = "extensions"
@@ -48,12 +47,7 @@ def check_leftovers(scratch: ScratchServer, older_than: timedelta, *, fix: bool)
     if fix:
         reaped = scratch.reap(older_than)
         return ok(LEFTOVERS, f"{len(reaped)} left behind, dropped" if reaped else "none left over")
-    limit = (datetime.now(UTC) - older_than).strftime("%Y%m%dt%H%M%Sz")
-    with scratch.server.connect(autocommit=True) as connection:
-        row = connection.execute(
-            load_sql(__file__, "old_scratch_databases"), {"prefix": PREFIX, "limit": limit}
-        ).fetchone()
-    count = row[0] if row else 0
+    count = len(scratch.left_behind(older_than))
     if not count:
         return ok(LEFTOVERS, "none left over")
     return warn(

@@ -50,7 +50,8 @@ def batch_requests(
     description="Back up every tenant, in batches, and the platform part once.",
 )
 def nightly_backup(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
-    """A run per batch of tenants, then one for the platform, whose backup is then the newer."""
+    """A run per batch of tenants, then one for the platform; queued in this order, which runs that
+    go at once need not end in."""
     stored = context.instance.get_dynamic_partitions(PARTITIONS_NAME)
     yield from batch_requests(stored, stored, [tenant_backup])
     yield RunRequest(run_key="platform", asset_selection=[platform_backup.key])

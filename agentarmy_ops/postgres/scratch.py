@@ -11,6 +11,7 @@ from psycopg import sql
 
 from agentarmy_ops.errors import DatabaseError, OpsError, VerificationError
 from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
+from agentarmy_ops.postgres.reasons import reason
 
 PREFIX = "agentarmy_scratch_"
 _STAMP = "%Y%m%dt%H%M%Sz"
@@ -53,9 +54,7 @@ class ScratchServer:
         except DatabaseError as error:
             raise VerificationError(f"the scratch server is not there: {error}") from error
         except psycopg.Error as error:
-            raise VerificationError(
-                f"the scratch server failed: {str(error).strip().splitlines()[0]}"
-            ) from error
+            raise VerificationError(f"the scratch server failed: {reason(error)}") from error
 
     def available_extensions(self) -> frozenset[str]:
         """Names of the extensions that can be created on the server."""
@@ -105,7 +104,7 @@ class ScratchServer:
             except psycopg.Error as error:
                 raise VerificationError(
                     "the scratch server cannot make a database like the live one "
-                    f"({str(error).strip().splitlines()[0]}); set SCRATCH_DATABASE_URL to a "
+                    f"({reason(error)}); set SCRATCH_DATABASE_URL to a "
                     "server with the same locales"
                 ) from error
         try:
@@ -122,15 +121,19 @@ class ScratchServer:
 
     def reap(self, older_than: timedelta) -> list[str]:
         """Drop scratch databases that a killed process left behind; returns their names."""
+        left = self.left_behind(older_than)
+        for name in left:
+            self._drop(name)
+        return left
+
+    def left_behind(self, older_than: timedelta) -> list[str]:
+        """Names of scratch databases made longer ago than ``older_than``."""
         limit = datetime.now(UTC) - older_than
         with self._connection() as connection:
             rows = connection.execute(
                 load_sql(__file__, "scratch_databases"), {"prefix": PREFIX}
             ).fetchall()
-        left = [row[0] for row in rows if _made_at(row[0]) < limit]
-        for name in left:
-            self._drop(name)
-        return left
+        return [row[0] for row in rows if _made_at(row[0]) < limit]
 
 
 def _made_at(name: str) -> datetime:

@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow, class_row
 
 from agentarmy_ops.errors import DatabaseError, InvalidInputError
 from agentarmy_ops.postgres.conninfo import load_sql
-from agentarmy_ops.tenants.reasons import reason
+from agentarmy_ops.postgres.reasons import reason
 
 OWNER_ROLE = "agentarmy_owner"
 BACKUP_ROLE = "agentarmy_backup"

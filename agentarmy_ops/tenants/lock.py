@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 
 from agentarmy_ops.errors import DatabaseError, TenantBusyError
 from agentarmy_ops.postgres.conninfo import load_sql
-from agentarmy_ops.tenants.reasons import reason
+from agentarmy_ops.postgres.reasons import reason
 
 _LONGEST = 2**31 - 1  # milliseconds; the largest lock_timeout
 

@@ -13,13 +13,13 @@ from pydantic import SecretStr
 
 from agentarmy_ops.errors import DatabaseError, InvalidInputError, ProvisioningError
 from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
+from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.secrets.base import SecretsStore
 from agentarmy_ops.tenants.admin import ensure_admin
 from agentarmy_ops.tenants.adopt import find_tenant_id
 from agentarmy_ops.tenants.inputs import validate_email, validate_name
 from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops.tenants.passwords import check_password
-from agentarmy_ops.tenants.reasons import reason
 from agentarmy_ops.tenants.redis_keys import mark_initialized
 from agentarmy_ops.tenants.registry import Tenant, find_tenant, read_tenant
 from agentarmy_ops.tenants.schema import ensure_schema, schema_exists

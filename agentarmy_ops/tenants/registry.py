@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow, class_row
 
 from agentarmy_ops.errors import DatabaseError, InvalidInputError, TenantNotFoundError
 from agentarmy_ops.postgres.conninfo import load_sql
-from agentarmy_ops.tenants.reasons import reason
+from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.tenants.slug import schema_name, validate_slug
 
 

@@ -5,8 +5,8 @@ from psycopg.rows import TupleRow
 
 from agentarmy_ops.errors import DatabaseError, InvalidInputError
 from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
+from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.tenants.lock import tenant_lock
-from agentarmy_ops.tenants.reasons import reason
 from agentarmy_ops.tenants.registry import Tenant
 from agentarmy_ops.tenants.schema import work_in
 

@@ -25,7 +25,7 @@ from psycopg.rows import TupleRow
 from agentarmy_ops.errors import ConfigurationError, ProvisioningError
 from agentarmy_ops.localfiles import explain
 from agentarmy_ops.postgres.conninfo import load_sql
-from agentarmy_ops.tenants.reasons import reason
+from agentarmy_ops.postgres.reasons import reason
 
 BUILT_IN = Path(__file__).parent / "sql" / "template"
 
