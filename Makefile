@@ -18,7 +18,7 @@ help: ## Show this list
 
 .PHONY: install
 install: $(STAMP) ## Make .venv and install what requirements-dev.lock pins
-$(STAMP): requirements-dev.lock pyproject.toml
+$(STAMP): requirements-dev.lock pyproject.toml agentarmy_ops/archive/_chunks.c
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -64,5 +64,5 @@ lock: ## Pin all dependencies again (needs uv)
 clean: ## Stop what runs and remove all that the other targets made
 	-@if [ -x $(BIN)/agentarmy-ops ]; then $(BIN)/agentarmy-ops down; fi
 	rm -rf $(VENV) .agentarmy storage history schedules logs .telemetry .logs_queue .nux \
-	    .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov dist
+	    .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov dist build *.egg-info agentarmy_ops/archive/*.so
 	find agentarmy_ops agentarmy_ops_tests -name __pycache__ -type d -prune -exec rm -rf {} +

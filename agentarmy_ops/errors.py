@@ -75,6 +75,10 @@ class ArchiveError(OpsError):
     """The bytes are not a pg_dump custom-format archive we can read, or are cut short."""
 
 
+class PlacementError(ArchiveError):
+    """An archive of many schemas holds something that belongs to none of them, or to several."""
+
+
 class StoreError(OpsError):
     """The backup store could not be read or written."""
 

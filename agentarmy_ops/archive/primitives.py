@@ -1,22 +1,87 @@
 """The integers and strings an archive is made of (``ReadInt``, ``ReadStr`` and their writers)."""
 
-from dataclasses import dataclass
-from typing import BinaryIO
+import struct
+from typing import TYPE_CHECKING, Protocol
 
 from agentarmy_ops.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 # A definition can be long (a function body, a partition list), but not this long; a larger
 # number means damaged bytes, and must not make us ask for that much memory.
 MAX_STRING_BYTES = 1 << 30
-READ_BYTES = 1 << 20
+WINDOW_BYTES = 1 << 20
+_INTEGERS = {4: struct.Struct("<BI"), 8: struct.Struct("<BQ")}
 
 
-@dataclass
+class Readable(Protocol):
+    """A stream of bytes: a file, a pipe, a :class:`io.BytesIO`."""
+
+    def readinto(self, buffer: "Buffer", /) -> int | None:
+        """Fill ``buffer``, or some of it; 0 at the end of the stream."""
+        ...
+
+
 class ArchiveInput:
-    """Reads an archive's primitive values from a stream, never beyond what is asked for."""
+    """Reads an archive through a window: ``buffer[start:stop]`` was read from the stream, and
+    not yet from here.
 
-    stream: BinaryIO
-    int_size: int = 4
+    ``view`` is a memoryview of ``buffer``. Both are others after :meth:`more`.
+    """
+
+    def __init__(self, stream: Readable, int_size: int = 4) -> None:
+        self.stream = stream
+        self.int_size = int_size
+        self.start = self.stop = 0
+        self._mark: int | None = None
+        self._use(bytearray(WINDOW_BYTES))
+
+    def _use(self, buffer: bytearray) -> None:
+        self.buffer, self.view = buffer, memoryview(buffer)
+
+    def more(self) -> bool:
+        """Read on behind what is in the window; False at the end of the stream.
+
+        What is before ``start`` goes, and the window grows if what is in it fills it.
+        """
+        begin = self.start if self._mark is None else self._mark
+        kept = self.stop - begin
+        if begin:
+            self.view[:kept] = self.view[begin : self.stop]
+            self.start -= begin
+            self.stop = kept
+            if self._mark is not None:
+                self._mark = 0
+        elif kept == len(self.buffer):
+            # Doubled only when the stream did fill it: a damaged length asks for no memory.
+            larger = bytearray(2 * kept)
+            larger[:kept] = self.buffer
+            self._use(larger)
+        count = self.stream.readinto(self.view[kept:])
+        self.stop += count or 0
+        return bool(count)
+
+    def _require(self, length: int) -> None:
+        while self.stop - self.start < length:
+            if not self.more():
+                raise ArchiveError(
+                    f"the archive is cut short: {length} bytes expected, "
+                    f"{self.stop - self.start} left"
+                )
+
+    def mark(self) -> None:
+        """Keep what is read from here on for :meth:`since_mark`."""
+        self._mark = self.start
+
+    def since_mark(self) -> bytes:
+        """The bytes read since :meth:`mark`."""
+        begin, self._mark = self._mark or 0, None
+        return bytes(self.view[begin : self.start])
+
+    def at_end(self) -> bool:
+        """Whether nothing is left to read."""
+        return self.start == self.stop and not self.more()
 
     def exactly(self, length: int) -> bytes:
         """Read ``length`` bytes.
@@ -24,31 +89,26 @@ class ArchiveInput:
         Raises:
             ArchiveError: the stream ends before.
         """
-        data = self.stream.read(min(length, READ_BYTES))
-        if len(data) == length:
-            return data
-        # Long or short: in pieces, so that a damaged length cannot make us ask for memory
-        # that the stream has no bytes for.
-        pieces, have = [data], len(data)
-        while have < length:
-            piece = self.stream.read(min(length - have, READ_BYTES))
-            if not piece:
-                raise ArchiveError(
-                    f"the archive is cut short: {length} bytes expected, {have} left"
-                )
-            pieces.append(piece)
-            have += len(piece)
-        return b"".join(pieces)
+        self._require(length)
+        begin = self.start
+        self.start += length
+        return bytes(self.view[begin : self.start])
 
     def byte(self) -> int:
         """Read one unsigned byte."""
-        return self.exactly(1)[0]
+        self._require(1)
+        self.start += 1
+        return self.buffer[self.start - 1]
 
     def integer(self) -> int:
         """Read a sign byte and ``int_size`` little-endian bytes."""
-        raw = self.exactly(1 + self.int_size)
-        value = int.from_bytes(raw[1:], "little")
-        return -value if raw[0] else value
+        length = 1 + self.int_size
+        if self.stop - self.start < length:
+            self._require(length)
+        value: int
+        negative, value = _INTEGERS[self.int_size].unpack_from(self.buffer, self.start)
+        self.start += length
+        return -value if negative else value
 
     def string(self) -> bytes | None:
         """Read a length-prefixed string; a negative length is NULL."""
@@ -57,7 +117,11 @@ class ArchiveInput:
             return None
         if length > MAX_STRING_BYTES:
             raise ArchiveError(f"the archive is damaged: a string of {length} bytes")
-        return self.exactly(length)
+        if self.stop - self.start < length:
+            self._require(length)
+        begin = self.start
+        self.start += length
+        return bytes(self.view[begin : self.start])
 
 
 def encode_integer(value: int, int_size: int = 4) -> bytes:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agentarmy_ops.archive.canonical import canonical_definition, says_the_same
-from agentarmy_ops.archive.fingerprint import Description, is_about_database, text
+from agentarmy_ops.archive.describe import Description, is_about_database
+from agentarmy_ops.archive.fingerprint import text
 from agentarmy_ops.archive.toc import TocEntry
 
 _Key = tuple[bytes | None, bytes | None, bytes | None, bytes | None]

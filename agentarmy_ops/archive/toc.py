@@ -1,10 +1,15 @@
 """Header and table of contents (TOC) of an archive: what it holds, entry by entry."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import BinaryIO, Self
+from dataclasses import dataclass, field, replace
+from typing import Self
 
-from agentarmy_ops.archive.primitives import ArchiveInput, encode_integer, encode_string
+from agentarmy_ops.archive.primitives import (
+    ArchiveInput,
+    Readable,
+    encode_integer,
+    encode_string,
+)
 from agentarmy_ops.errors import ArchiveError
 
 MAGIC = b"PGDMP"
@@ -53,10 +58,10 @@ class Header:
         return b"".join([MAGIC, fixed, compression, *integer, *strings])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TocEntry:
     """One entry of the table of contents. Texts are bytes in the database's encoding;
-    None is the archive's NULL."""
+    None is the archive's NULL. ``encoded`` is how the archive it was read from has it."""
 
     dump_id: int
     has_dumper: int
@@ -77,6 +82,7 @@ class TocEntry:
     dependencies: tuple[bytes, ...]
     offset_state: int
     offset: bytes
+    encoded: bytes | None = field(default=None, compare=False, repr=False)
 
     @property
     def catalog_id(self) -> tuple[int, int]:
@@ -86,10 +92,15 @@ class TocEntry:
     def without(self, dump_ids: frozenset[int]) -> Self:
         """The entry with its dependencies on ``dump_ids`` removed."""
         kept = tuple(dep for dep in self.dependencies if int(dep) not in dump_ids)
-        return replace(self, dependencies=kept)
+        if len(kept) == len(self.dependencies):
+            return self
+        return replace(self, dependencies=kept, encoded=None)
 
     def encode(self, header: Header) -> bytes:
-        """The entry's bytes in an archive with this header."""
+        """The entry's bytes in an archive with this header, which must be that of the archive it
+        was read from, if it was."""
+        if self.encoded is not None:
+            return self.encoded
 
         def integer(value: int) -> bytes:
             return encode_integer(value, header.int_size)
@@ -163,6 +174,7 @@ def read_header(source: ArchiveInput) -> Header:
 
 def _read_entry(source: ArchiveInput, header: Header) -> TocEntry:
     string = source.string
+    source.mark()
     dump_id, has_dumper = source.integer(), source.integer()
     table_oid, oid, tag, desc = string(), string(), string(), string()
     section = source.integer()
@@ -173,30 +185,32 @@ def _read_entry(source: ArchiveInput, header: Header) -> TocEntry:
     dependencies = []
     while (dependency := string()) is not None:
         dependencies.append(dependency)
+    offset_state, offset = source.byte(), source.exactly(header.offset_size)
     return TocEntry(
-        dump_id=dump_id,
-        has_dumper=has_dumper,
-        table_oid=table_oid,
-        oid=oid,
-        tag=tag,
-        desc=desc,
-        section=section,
-        definition=definition,
-        drop_statement=drop_statement,
-        copy_statement=copy_statement,
-        namespace=namespace,
-        tablespace=tablespace,
-        table_am=table_am,
-        relkind=relkind,
-        owner=owner,
-        with_oids=with_oids,
-        dependencies=tuple(dependencies),
-        offset_state=source.byte(),
-        offset=source.exactly(header.offset_size),
+        dump_id,
+        has_dumper,
+        table_oid,
+        oid,
+        tag,
+        desc,
+        section,
+        definition,
+        drop_statement,
+        copy_statement,
+        namespace,
+        tablespace,
+        table_am,
+        relkind,
+        owner,
+        with_oids,
+        tuple(dependencies),
+        offset_state,
+        offset,
+        source.since_mark(),
     )
 
 
-def read_toc(stream: BinaryIO) -> tuple[ArchiveInput, TableOfContents]:
+def read_toc(stream: Readable) -> tuple[ArchiveInput, TableOfContents]:
     """Read header and table of contents; the stream is left at the first data block.
 
     Raises:

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from time import monotonic
 
+from agentarmy_ops.archive.describe import Description, describe
 from agentarmy_ops.archive.exclude import exclude_entries
-from agentarmy_ops.archive.fingerprint import Description, describe
 from agentarmy_ops.backups.dump import DumpOptions, pg_dump, platform_patterns, schema_pattern
 from agentarmy_ops.backups.manifest import (
     Manifest,

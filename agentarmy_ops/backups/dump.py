@@ -6,14 +6,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, BinaryIO, cast
+from typing import IO, cast
 
 from agentarmy_ops.errors import ArchiveError, ClientToolError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.tools import ClientTools, client_environment, failure_reason
 from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
 
-READ_BYTES = 1 << 20
 # Statistics (written by 18 when asked) are the server's to make again, and never the same twice.
 _STATISTICS_MAJOR = 18
 
@@ -45,7 +44,7 @@ def platform_patterns() -> list[str]:
 @contextmanager
 def pg_dump(
     conninfo: ConnInfo, options: DumpOptions, selection: Sequence[str]
-) -> Iterator[BinaryIO]:
+) -> Iterator[io.FileIO]:
     """Stream an uncompressed custom-format archive of what ``selection`` says.
 
     If the block ends early, by an exception or unread data, pg_dump is killed.
@@ -76,7 +75,7 @@ def pg_dump(
         )
         with cast("io.FileIO", process.stdout) as stream:
             try:
-                yield io.BufferedReader(stream, READ_BYTES)
+                yield stream
             except ArchiveError:
                 # When pg_dump died, its own complaint explains why its archive is cut short.
                 stream.close()

@@ -47,7 +47,7 @@ class ObservedReader(io.RawIOBase):
         return count
 
 
-def observed(stream: BinaryIO | io.RawIOBase, sink: Sink) -> BinaryIO:
+def observed(stream: BinaryIO | io.RawIOBase, sink: Sink) -> io.BufferedReader:
     """``stream``, buffered, with every byte read from it shown to ``sink``."""
     return io.BufferedReader(ObservedReader(stream, sink), READ_BYTES)
 
@@ -135,7 +135,7 @@ class _Decompressed(io.RawIOBase):
 @contextmanager
 def open_archive(
     store: Store, object_name: str, sink: Callable[[memoryview], None]
-) -> Iterator[tuple[BinaryIO, StoredBytes]]:
+) -> Iterator[tuple[io.BufferedReader, StoredBytes]]:
     """Read a stored archive back: the plain archive, each byte of which is shown to ``sink``,
     and the measure of the stored bytes behind it.
 

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
+from agentarmy_ops.archive.describe import Description, describe
 from agentarmy_ops.archive.difference import Difference, differences
-from agentarmy_ops.archive.fingerprint import Description, describe
 from agentarmy_ops.archive.reprint import Reprint, find_reprint
 from agentarmy_ops.backups.copy_out import copy_out
 from agentarmy_ops.backups.dump import DumpOptions, pg_dump, platform_patterns, schema_pattern

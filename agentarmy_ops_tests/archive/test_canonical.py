@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from agentarmy_ops.archive.canonical import canonical_definition, says_the_same
+from agentarmy_ops.archive.describe import Description, describe
 from agentarmy_ops.archive.difference import Difference, DifferenceKind, differences
-from agentarmy_ops.archive.fingerprint import COPY_TERMINATOR, Description, describe
 from agentarmy_ops.archive.reprint import find_reprint
+from agentarmy_ops.archive.rows import COPY_TERMINATOR
 from agentarmy_ops.archive.toc import TocEntry
 from agentarmy_ops_tests.archive import craft
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agentarmy_ops.archive.describe import describe
 from agentarmy_ops.archive.exclude import entries_to_exclude, exclude_entries
-from agentarmy_ops.archive.fingerprint import describe
 from agentarmy_ops.archive.toc import read_toc
 from agentarmy_ops.errors import ArchiveError
 from agentarmy_ops.postgres.conninfo import ConnInfo

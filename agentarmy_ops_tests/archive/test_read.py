@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentarmy_ops.archive.data import read_blocks
+from agentarmy_ops.archive.describe import describe
 from agentarmy_ops.archive.exclude import exclude_entries
-from agentarmy_ops.archive.fingerprint import COPY_TERMINATOR, describe
 from agentarmy_ops.archive.primitives import ArchiveInput, encode_integer, encode_string
+from agentarmy_ops.archive.rows import COPY_TERMINATOR
 from agentarmy_ops.archive.toc import (
     TableOfContents,
     TocEntry,
@@ -34,7 +35,7 @@ def test_a_real_archive_encodes_to_the_same_bytes(
     encoded = toc.encode()
     assert data.startswith(encoded)
     for block in read_blocks(source, toc.header):
-        encoded += craft.data_block(block.dump_id, *block.chunks)
+        encoded += b"".join(bytes(piece.raw) for piece in block.pieces)
     assert encoded == data
 
 
@@ -241,7 +242,10 @@ def test_what_was_encoded_is_read(made: tuple[TableOfContents, dict[int, bytes],
     toc, rows, data = made
     source, read = read_toc(io.BytesIO(data))
     assert read == toc
-    found = {b.dump_id: b"".join(b.chunks) for b in read_blocks(source, read.header)}
+    found = {
+        block.dump_id: b"".join(bytes(piece.data) for piece in block.pieces)
+        for block in read_blocks(source, read.header)
+    }
     assert found == {dump_id: part + COPY_TERMINATOR for dump_id, part in rows.items()}
     hashes = sorted(t.sha256 for t in describe(io.BytesIO(data)).fingerprint.tables)
     assert hashes == sorted(hashlib.sha256(part).hexdigest() for part in rows.values())
@@ -278,7 +282,7 @@ def test_every_string_length_reads_back() -> None:
         for int_size in (4, 8):
             source = ArchiveInput(io.BytesIO(encode_string(value, int_size)), int_size)
             assert source.string() == value
-            assert source.stream.read() == b""
+            assert source.at_end()
 
 
 def test_a_backups_fingerprint_is_of_its_archive(good_backups: Backups) -> None:

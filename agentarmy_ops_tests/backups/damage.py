@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 
 import zstandard
 
-from agentarmy_ops.archive.data import BLOCK_DATA
+from agentarmy_ops.archive.data import BLOCK_DATA, read_blocks
 from agentarmy_ops.archive.primitives import encode_integer
 from agentarmy_ops.archive.toc import TableOfContents, read_toc
 from agentarmy_ops.errors import StoreError
@@ -54,22 +54,17 @@ def replace_archive(backups: Backups, slug: str, plain: bytes, *, adjust: bool) 
 
 def split(plain: bytes) -> tuple[TableOfContents, bytes]:
     """The table of contents of an archive, and its data blocks."""
-    stream = io.BytesIO(plain)
-    _, toc = read_toc(stream)
-    return toc, stream.read()
+    _, toc = read_toc(io.BytesIO(plain))
+    return toc, plain[len(toc.encode()) :]
 
 
 def block_boundaries(plain: bytes) -> list[int]:
     """Where in an archive a data block begins, or the archive ends."""
-    stream = io.BytesIO(plain)
-    source, _ = read_toc(stream)
-    found = [stream.tell()]
-    while kind := stream.read(1):
-        assert kind[0] == BLOCK_DATA
-        source.integer()
-        while length := source.integer():
-            source.exactly(length)
-        found.append(stream.tell())
+    source, toc = read_toc(io.BytesIO(plain))
+    found = [len(toc.encode())]
+    for block in read_blocks(source, toc.header):
+        assert not block.is_large_objects
+        found.append(found[-1] + sum(len(piece.raw) for piece in block.pieces))
     return found
 
 

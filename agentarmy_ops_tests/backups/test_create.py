@@ -12,7 +12,7 @@ import psutil
 import pytest
 import zstandard
 
-from agentarmy_ops.archive.fingerprint import describe
+from agentarmy_ops.archive.describe import describe
 from agentarmy_ops.backups.catalog import latest_backup, list_backups, load_manifest
 from agentarmy_ops.backups.create import back_up_platform, back_up_tenants
 from agentarmy_ops.backups.manifest import Manifest, read_manifest
