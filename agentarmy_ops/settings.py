@@ -89,7 +89,10 @@ class Settings(BaseSettings):
         60, ge=1, description="How long to wait for a tenant's or a table's lock, in seconds"
     )
     max_partitions_per_run: int = Field(
-        50, ge=1, description="Tenants per Dagster run in schedules and backfills"
+        1000, ge=1, description="Tenants per Dagster run in schedules, backfills and the sensor"
+    )
+    backup_freshness_hours: float = Field(
+        26, ge=1, description="A tenant whose newest backup is older than this, in hours, is stale"
     )
     nightly_backup_cron: str = Field("0 2 * * *", description="Cron of the nightly_backup schedule")
     weekly_verification_cron: str = Field(
