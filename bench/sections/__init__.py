@@ -1,0 +1,14 @@
+"""The sections, in the order in which they are measured and shown."""
+
+from bench.section import Section
+from bench.sections import fleet, large, memory, nightly, planner, stages, verify
+
+SECTIONS: tuple[Section, ...] = (
+    fleet.SECTION,
+    verify.SECTION,
+    planner.SECTION,
+    large.SECTION,
+    stages.SECTION,
+    memory.SECTION,
+    nightly.SECTION,
+)

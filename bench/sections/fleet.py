@@ -1,0 +1,107 @@
+"""All tenants of a growing fleet: the engine, a loop of pg_dump, and the floor."""
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from agentarmy_ops.stores.local import LocalStore
+from bench.baselines import Floor, loop_seconds_per_tenant
+from bench.lab import Lab, back_up, fleet_store, plain_bytes, say
+from bench.measure import PeakMemory, seconds
+from bench.report import Goal, Row, at_least, at_most
+from bench.section import Section
+from bench.sizes import MB
+
+_WARM_TENANTS = 100
+_MANY = 1000
+_FASTER = {16: 30, 18: 150}
+_OVER_FLOOR = 3
+_GROWTH = 1.5
+_GROWTH_FROM, _GROWTH_TO = 100, 5000
+
+MAJOR, TENANTS, EACH = "major", "tenants", "engine s/tenant"
+OVER_LOOP, OVER_FLOOR, LOOP_EACH = "loop ÷ engine", "engine ÷ floor", "loop s/tenant (sampled)"
+
+
+def measure(lab: Lab) -> Iterator[Row]:
+    """The row of the fleet as it is now."""
+    fleet = lab.current
+    count = len(fleet.tenants)
+    floor = Floor(lab, fleet)
+    floor()
+    back_up(fleet, lab.store(f"warm-{count}"), fleet.tenants[:_WARM_TENANTS])
+    rounds = lab.size.rounds(count)
+    engine_times, floor_times, peaks = [], [], []
+    for number in range(rounds):
+        # The last round's store stays, for the sections after this one.
+        name = f"{fleet_store(count)}" if number == rounds - 1 else f"round-{count}-{number}"
+        store = lab.store(name)
+        with PeakMemory() as memory:
+            engine_times.append(seconds(partial(_back_up, lab, count, store)))
+        peaks.append(memory.tree)
+        floor_times.append(seconds(floor))
+    engine, lowest = statistics.median(engine_times), statistics.median(floor_times)
+    say(f"  {count} tenants: engine {engine:.2f} s, floor {lowest:.2f} s; now the loop's sample")
+    each = loop_seconds_per_tenant(lab, fleet)
+    size = plain_bytes(lab.manifests[count])
+    yield {
+        MAJOR: lab.major,
+        TENANTS: count,
+        "plain MB": size / MB,
+        "engine s": engine,
+        EACH: engine / count,
+        "engine MB/s": size / MB / engine,
+        LOOP_EACH: each,
+        "loop s (extrapolated)": each * count,
+        OVER_LOOP: each * count / engine,
+        "floor s": lowest,
+        OVER_FLOOR: engine / lowest,
+        "engine peak MB": max(peaks) / MB,
+    }
+
+
+def _back_up(lab: Lab, count: int, store: LocalStore) -> None:
+    lab.manifests[count] = back_up(lab.current, store, lab.current.tenants)
+
+
+def goals(rows: Sequence[Row]) -> Iterable[Goal]:
+    """What a fleet of many tenants was to reach, at the largest size measured."""
+    for major in sorted({int(str(row[MAJOR])) for row in rows}):
+        own = {int(str(row[TENANTS])): row for row in rows if row[MAJOR] == major}
+        at = max(own)
+        where = f"PostgreSQL {major}, {at:,} tenants" if at >= _MANY else f"PostgreSQL {major}"
+        last = own[at] if at >= _MANY else None
+        if bound := _FASTER.get(major):
+            text = f"{where}: at least {bound}x as fast as the loop, from {_MANY:,} tenants on"
+            yield at_least(text, _number(last, OVER_LOOP), bound)
+        text = f"{where}: at most {_OVER_FLOOR}x the floor, from {_MANY:,} tenants on"
+        yield at_most(text, _number(last, OVER_FLOOR), _OVER_FLOOR)
+        first, final = _number(own.get(_GROWTH_FROM), EACH), _number(own.get(_GROWTH_TO), EACH)
+        growth = final / first if first and final else None
+        text = (
+            f"PostgreSQL {major}: a tenant of {_GROWTH_TO:,} takes at most {_GROWTH}x as long as "
+            f"one of {_GROWTH_FROM}"
+        )
+        yield at_most(text, growth, _GROWTH)
+
+
+def _number(row: Row | None, column: str) -> float | None:
+    return None if row is None else float(str(row[column]))
+
+
+SECTION = Section(
+    name="fleet",
+    title="A fleet, by number of tenants",
+    about="""\
+*Engine* is `back_up_tenants` over all tenants into a store in a folder, fsync included, each
+tenant with archive and manifest. *Loop* is stock `pg_dump -Fc --schema`, one tenant after the
+other, into a file: **sampled** at equal distances, the median times the number of tenants, so the
+few larger tenants count as usual ones, in the loop's favour. *Floor* is `COPY … TO STDOUT` of every
+table of all tenants by `psql` over one connection to `/dev/null`: reading without catalogue,
+compression or store. *Plain* is the archives before compression. *Peak* is the memory of the
+engine's process and its children (proportional set size, sampled), without the server.
+""",
+    measure=measure,
+    per_step=True,
+    goals=goals,
+)

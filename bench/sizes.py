@@ -1,0 +1,51 @@
+"""How much each run measures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MB = 10**6
+GB = 10**9
+
+
+@dataclass(frozen=True)
+class Size:
+    """One run's amounts.
+
+    ``steps`` are the numbers of tenants at which a growing fleet is measured, by PostgreSQL
+    major; ``loop_sample`` is how many tenants stand for all in the loop of pg_dump.
+    """
+
+    name: str
+    steps: Mapping[int, tuple[int, ...]]
+    verified_tenants: int
+    loop_sample: int
+    repetitions: int
+    large_bytes: int
+    memory_bytes: tuple[int, ...]
+    batch: int = 250
+
+    def rounds(self, tenants: int) -> int:
+        """How often a fleet of so many tenants is backed up for one figure."""
+        return self.repetitions if tenants <= self.batch else 1
+
+
+SIZES = {
+    "small": Size(
+        name="small",
+        steps={16: (10, 100), 18: (10, 100)},
+        verified_tenants=100,
+        loop_sample=5,
+        repetitions=3,
+        large_bytes=100 * MB,
+        memory_bytes=(100 * MB,),
+    ),
+    "full": Size(
+        name="full",
+        steps={16: (10, 100, 1000, 5000), 18: (10, 100, 1000)},
+        verified_tenants=1000,
+        loop_sample=5,
+        repetitions=3,
+        large_bytes=2 * GB,
+        memory_bytes=(100 * MB, 5 * GB),
+    ),
+}
