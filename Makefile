@@ -60,6 +60,21 @@ lock: ## Pin all dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header \
 	    --constraint requirements.lock --group dev --output-file requirements-dev.lock pyproject.toml
 
+BENCH ?= small
+BENCH_FLAGS ?=
+
+.PHONY: bench
+bench: $(VENV)/.bench-installed ## Measure; BENCH=full is the real thing, BENCH_FLAGS are passed on
+	PYTHONPATH=. $(BIN)/python -m bench --size $(BENCH) $(BENCH_FLAGS)
+$(VENV)/.bench-installed: $(STAMP) requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+.PHONY: bench-lock
+bench-lock: ## Pin what only the bench needs again (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header \
+	    --constraint requirements-dev.lock --group bench --output-file requirements-bench.lock
+
 .PHONY: clean
 clean: ## Stop what runs and remove all that the other targets made
 	-@if [ -x $(BIN)/agentarmy-ops ]; then $(BIN)/agentarmy-ops down; fi
