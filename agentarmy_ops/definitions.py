@@ -23,6 +23,7 @@ defs = Definitions(
     ],
     sensors=[
         sensors.tenant_registry_sensor,
+        sensors.stale_backup_sensor,
     ],
     resources={"ops": OpsResource()},
     # A process per step would import everything again for each.

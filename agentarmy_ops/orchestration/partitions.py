@@ -3,31 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dagster import (
-    DagsterInstance,
-    DagsterRun,
-    DagsterRunStatus,
-    DynamicPartitionsDefinition,
-    RunsFilter,
-)
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
+from dagster import DynamicPartitionsDefinition
 
 PARTITIONS_NAME = "tenant"
 tenant_partitions = DynamicPartitionsDefinition(name=PARTITIONS_NAME)
 
 # A registry that suddenly lacks many tenants is more likely damaged than right.
 MAX_DELETIONS_PER_TICK = 10
-_ACTIVE = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
 
 
 @dataclass(frozen=True)
@@ -58,24 +40,6 @@ def partition_changes(
     free = [slug for slug in gone if slug not in in_use]
     delete = tuple(free[:max_deletions])
     return PartitionChanges(add, delete, tuple(slug for slug in gone if slug not in delete))
-
-
-def partitions_of_run(run: DagsterRun, stored: Sequence[str]) -> list[str]:
-    """The tenant partitions a run works on; ``stored`` are all, in the instance's order, in
-    which ranges are counted."""
-    if key := run.tags.get(PARTITION_NAME_TAG):
-        return [key]
-    start = run.tags.get(ASSET_PARTITION_RANGE_START_TAG)
-    end = run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
-    if start in stored and end in stored:
-        return list(stored[stored.index(start) : stored.index(end) + 1])
-    return []
-
-
-def busy_partitions(instance: DagsterInstance, stored: Sequence[str]) -> set[str]:
-    """Tenant partitions with a run that is queued or under way."""
-    runs = instance.get_runs(RunsFilter(statuses=_ACTIVE))
-    return {key for run in runs for key in partitions_of_run(run, stored)}
 
 
 def ranges_of(

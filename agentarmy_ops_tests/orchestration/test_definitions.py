@@ -20,7 +20,10 @@ def test_the_code_location_holds_these_names() -> None:
         "nightly_backup",
         "weekly_restore_verification",
     }
-    assert {sensor.name for sensor in repository.sensor_defs} == {"tenant_registry_sensor"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "tenant_registry_sensor",
+        "stale_backup_sensor",
+    }
 
 
 def test_lineage_goes_from_tenant_to_backup_to_proof() -> None:

@@ -6,10 +6,12 @@ from typing import Any
 from dagster import (
     AssetExecutionContext,
     AssetMaterialization,
+    Config,
     MetadataValue,
     Output,
     asset,
 )
+from pydantic import Field
 
 from agentarmy_ops.backups.create import back_up_tenants
 from agentarmy_ops.backups.manifest import Manifest
@@ -29,6 +31,16 @@ from agentarmy_ops.orchestration.resources import OpsResource
 from agentarmy_ops.stores.base import Store
 
 
+class BackupConfig(Config):
+    """Which tenants to back up."""
+
+    tenants: list[str] | None = Field(
+        default=None,
+        description="These tenants, by slug, instead of the run's partition; for tenants that are "
+        "no neighbours, which no range of partitions names",
+    )
+
+
 @asset(
     partitions_def=tenant_partitions,
     deps=[tenant],
@@ -43,10 +55,10 @@ from agentarmy_ops.stores.base import Store
     ),
 )
 def tenant_backup(
-    context: AssetExecutionContext, ops: OpsResource
+    context: AssetExecutionContext, config: BackupConfig, ops: OpsResource
 ) -> Iterator[AssetMaterialization | Output[None]]:
     """Back up the run's tenants; each is recorded as soon as its manifest is written."""
-    runtime, slugs = ops.runtime, slugs_of_run(context)
+    runtime, slugs = ops.runtime, config.tenants or slugs_of_run(context)
     try:
         tenants, failures = tenants_of_run(context, runtime, slugs)
         outcomes = back_up_tenants(
