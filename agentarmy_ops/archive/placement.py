@@ -26,7 +26,7 @@ def place_entries(toc: TableOfContents, schemas: Collection[str]) -> Placement:
     in it; what belongs to no schema goes to all of them.
 
     An entry is placed by what it says of itself (its namespace, the schema it is or is attached
-    to), or else with what it depends on.
+    to); only one that names no schema is placed with what it depends on.
 
     Raises:
         PlacementError: an entry belongs to none or to several of the schemas, which it names.
@@ -36,9 +36,12 @@ def place_entries(toc: TableOfContents, schemas: Collection[str]) -> Placement:
     owners: dict[int, str] = {}
     waiting: list[TocEntry] = []
     for entry in toc.entries:
-        owner = names.get(_own_namespace(entry) or b"")
-        if owner is not None:
-            owners[entry.dump_id] = owner
+        namespace = _own_namespace(entry)
+        if namespace in names:
+            owners[entry.dump_id] = names[namespace]
+        elif namespace is not None:
+            # It is of another schema, even where, as a view, it depends on one of these.
+            raise _unplaced(entry)
         elif _is_shared(entry):
             everywhere.add(entry.dump_id)
         else:
@@ -93,9 +96,7 @@ def _place_with_dependencies(waiting: list[TocEntry], owners: dict[int, str]) ->
             else:
                 left.append(entry)
         if len(left) == len(waiting):
-            raise PlacementError(
-                f"{_name(left[0])} belongs to none or several of the schemas of its dump"
-            )
+            raise _unplaced(left[0])
         waiting = left
 
 
@@ -107,6 +108,10 @@ def _refuse_crossing(toc: TableOfContents, owners: Mapping[int, str]) -> None:
             other = owners.get(int(dependency), owner)
             if owner is not None and other != owner:
                 raise PlacementError(f"{_name(entry)} of {owner} depends on schema {other}")
+
+
+def _unplaced(entry: TocEntry) -> PlacementError:
+    return PlacementError(f"{_name(entry)} belongs to none or several of the schemas of its dump")
 
 
 def _name(entry: TocEntry) -> str:

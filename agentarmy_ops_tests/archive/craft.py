@@ -1,6 +1,6 @@
 """Make archives, and parts of them, without a database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agentarmy_ops.archive.data import BLOCK_DATA, BLOCK_LARGE_OBJECTS
 from agentarmy_ops.archive.primitives import encode_integer
@@ -54,22 +54,37 @@ def table_data(dump_id: int, table: bytes, **changes: object) -> TocEntry:
     return entry(dump_id, b"TABLE DATA", table, has_dumper=1, copy_statement=copy, **changes)
 
 
-def _chunks(chunks: Sequence[bytes], int_size: int) -> bytes:
-    encoded = (encode_integer(len(chunk), int_size) + chunk for chunk in chunks if chunk)
+def schema(dump_id: int, name: bytes, **changes: object) -> TocEntry:
+    """The entry of a schema itself, which is in no schema."""
+    fields: dict[str, object] = {"table_oid": b"2615", "namespace": None, **changes}
+    return entry(dump_id, b"SCHEMA", name, **fields)
+
+
+def shared(dump_id: int, desc: bytes, tag: bytes, **changes: object) -> TocEntry:
+    """An entry that belongs to the whole archive."""
+    fields: dict[str, object] = {"table_oid": b"0", "oid": b"0", "namespace": None, "owner": b""}
+    return entry(dump_id, desc, tag, **{**fields, **changes})
+
+
+def chunks(pieces: Sequence[bytes], int_size: int = 4) -> bytes:
+    """Data as a block has it: each piece with its length, then the end."""
+    encoded = (encode_integer(len(piece), int_size) + piece for piece in pieces if piece)
     return b"".join(encoded) + encode_integer(0, int_size)
 
 
-def data_block(dump_id: int, *chunks: bytes, int_size: int = 4) -> bytes:
+def data_block(dump_id: int, *pieces: bytes, int_size: int = 4) -> bytes:
     """The rows of a table."""
-    return bytes([BLOCK_DATA]) + encode_integer(dump_id, int_size) + _chunks(chunks, int_size)
+    return bytes([BLOCK_DATA]) + encode_integer(dump_id, int_size) + chunks(pieces, int_size)
 
 
-def large_objects_block(dump_id: int, objects: dict[int, bytes]) -> bytes:
-    """Large objects by oid."""
-    parts = [bytes([BLOCK_LARGE_OBJECTS]), encode_integer(dump_id)]
-    for oid, data in objects.items():
-        parts += [encode_integer(oid), _chunks([data], 4)]
-    return b"".join([*parts, encode_integer(0)])
+def large_objects_block(
+    dump_id: int, objects: Mapping[int, Sequence[bytes]], int_size: int = 4
+) -> bytes:
+    """Large objects by oid, each in pieces."""
+    parts = [bytes([BLOCK_LARGE_OBJECTS]), encode_integer(dump_id, int_size)]
+    for oid, pieces in objects.items():
+        parts += [encode_integer(oid, int_size), chunks(pieces, int_size)]
+    return b"".join([*parts, encode_integer(0, int_size)])
 
 
 def archive(entries: Sequence[TocEntry], *blocks: bytes, of: Header | None = None) -> bytes:
