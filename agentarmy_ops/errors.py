@@ -53,6 +53,10 @@ class ClientToolError(OpsError):
     """A PostgreSQL client program is missing, of the wrong major, or failed."""
 
 
+class TableLockedError(ClientToolError):
+    """A client program waited in vain for a table that another session has locked."""
+
+
 class ProvisioningError(OpsError):
     """A tenant could not be provisioned; nothing was changed."""
 

@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
-from agentarmy_ops.backups.create import BackupSource
+from agentarmy_ops.backups.source import MIB, BackupSource, usable_cores
 from agentarmy_ops.backups.proof import Verifier
 from agentarmy_ops.errors import ConfigurationError, OpsError
 from agentarmy_ops.postgres.conninfo import ConnInfo
@@ -118,6 +118,8 @@ class Runtime:
             bin_dirs=self.bin_dirs,
             lock_timeout_seconds=self.settings.lock_timeout_seconds,
             compression_level=self.settings.backup_compression_level,
+            concurrent_dumps=self.settings.concurrent_dumps or usable_cores(),
+            batch_bytes=self.settings.dump_batch_mib * MIB,
         )
 
     def verifier(self, run_id: str | None = None) -> Verifier:

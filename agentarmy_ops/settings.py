@@ -85,6 +85,14 @@ class Settings(BaseSettings):
         None, description="Folder of *.sql files that replaces the built-in tenant template"
     )
     backup_compression_level: int = Field(3, ge=1, le=19, description="zstd level of archives")
+    concurrent_dumps: int | None = Field(
+        None, ge=1, description="pg_dumps at a time in one process; unset: one per core"
+    )
+    dump_batch_mib: int = Field(
+        1024,
+        ge=1,
+        description="MiB of tables that tenants who share a pg_dump may have; a larger one goes alone",
+    )
     lock_timeout_seconds: int = Field(
         60, ge=1, description="How long to wait for a tenant's or a table's lock, in seconds"
     )

@@ -1,37 +1,61 @@
 """Run pg_dump and hand out its archive as it arrives."""
 
+import fcntl
 import io
+import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import IO, cast
 
-from agentarmy_ops.errors import ArchiveError, ClientToolError
+from agentarmy_ops.errors import ArchiveError, ClientToolError, TableLockedError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.tools import ClientTools, client_environment, failure_reason
 from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
 
 # Statistics (written by 18 when asked) are the server's to make again, and never the same twice.
 _STATISTICS_MAJOR = 18
+_PLAIN = re.compile(r"[a-z0-9_]+")
+_ALTERNATIVES = 50
+_PIPE_BYTES = 1 << 20
+# The planner takes a query of pg_dump 18 over pg_depend for a small one, and joins it by merging
+# all of the catalogue at each step (docs/performance.md has what each setting saves).
+_PLANNER_SETTINGS = {18: {"enable_mergejoin": "off"}}
 
 
 @dataclass(frozen=True)
 class DumpOptions:
-    """How to read the database: with what programs, in which snapshot, how patiently."""
+    """How to read the database: with what programs, in which snapshot, how patiently.
+
+    ``started`` is entered with pg_dump's process while that runs.
+    """
 
     tools: ClientTools
     lc_monetary: str
     snapshot: str | None = None
     lock_timeout_seconds: int = 60
+    started: Callable[["subprocess.Popen[bytes]"], AbstractContextManager[None]] = lambda _: (
+        nullcontext()
+    )
 
 
-def schema_pattern(schema: str) -> str:
-    """``--schema`` with the one schema of exactly this name: quoted, for pg_dump folds case and
-    expands wildcards in what is not."""
-    escaped = schema.replace('"', '""')
-    return f'--schema="{escaped}"'
+def schema_patterns(schemas: Sequence[str]) -> list[str]:
+    """``--schema`` options for the schemas of exactly these names.
+
+    pg_dump looks through all schemas once for each pattern, so plain names, which are most, are
+    put together as alternatives (``processSQLNamePattern`` in string_utils.c makes a regular
+    expression of a pattern). Any other is quoted, for pg_dump folds case and expands wildcards in
+    what is not.
+    """
+    plain = [name for name in schemas if _PLAIN.fullmatch(name)]
+    quoted = [name.replace('"', '""') for name in schemas if not _PLAIN.fullmatch(name)]
+    groups = [plain[first : first + _ALTERNATIVES] for first in range(0, len(plain), _ALTERNATIVES)]
+    return [
+        *(f"--schema=({'|'.join(group)})" for group in groups),
+        *(f'--schema="{name}"' for name in quoted),
+    ]
 
 
 def platform_patterns() -> list[str]:
@@ -63,7 +87,12 @@ def pg_dump(
         *([f"--snapshot={options.snapshot}"] if options.snapshot else ()),
         *selection,
     ]
-    environment = client_environment({"lc_monetary": options.lc_monetary})
+    environment = client_environment(
+        {
+            "lc_monetary": options.lc_monetary,
+            **_PLANNER_SETTINGS.get(options.tools.major, {}),
+        }
+    )
     with conninfo.client_arguments() as connection, tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
             [*arguments, *connection],
@@ -75,12 +104,14 @@ def pg_dump(
         )
         with cast("io.FileIO", process.stdout) as stream:
             try:
-                yield stream
+                _widen(stream)
+                with options.started(process):
+                    yield stream
             except ArchiveError:
                 # When pg_dump died, its own complaint explains why its archive is cut short.
                 stream.close()
                 if (returncode := process.wait()) > 0:
-                    raise ClientToolError(_complaint(complaints, returncode, options)) from None
+                    raise _error(complaints, returncode, options) from None
                 raise
             except BaseException:
                 process.kill()
@@ -88,15 +119,22 @@ def pg_dump(
                 raise
         # Closing the pipe before the end stops pg_dump by SIGPIPE, which is a failure too.
         if returncode := process.wait():
-            raise ClientToolError(_complaint(complaints, returncode, options))
+            raise _error(complaints, returncode, options)
 
 
-def _complaint(complaints: IO[bytes], returncode: int, options: DumpOptions) -> str:
+def _widen(pipe: io.FileIO) -> None:
+    """Let pg_dump run ahead of us by more than the 64 KB a pipe holds, where Linux allows it."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
+def _error(complaints: IO[bytes], returncode: int, options: DumpOptions) -> ClientToolError:
     complaints.seek(0)
     text = complaints.read().decode("utf-8", "backslashreplace")
     if "due to statement timeout" in text and "LOCK TABLE" in text:
-        return (
+        return TableLockedError(
             "pg_dump could not read: another session kept a table locked for all of "
             f"{options.lock_timeout_seconds} s; wait for it to end and try again"
         )
-    return failure_reason("pg_dump", text, returncode)
+    return ClientToolError(failure_reason("pg_dump", text, returncode))

@@ -7,17 +7,19 @@ Both directions stream in constant memory. What is stored can be read back by th
 import hashlib
 import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 
 import zstandard
 
 from agentarmy_ops.backups.manifest import ArchiveFacts
-from agentarmy_ops.errors import ArchiveError
+from agentarmy_ops.errors import ArchiveError, OpsError
 from agentarmy_ops.stores.base import ObjectWriter, Store
 
 READ_BYTES = 1 << 20
+# Of a compressed archive, before its object is begun in the store.
+HELD_BYTES = 4 << 20
 
 
 class Sink(Protocol):
@@ -52,50 +54,85 @@ def observed(stream: BinaryIO | io.RawIOBase, sink: Sink) -> io.BufferedReader:
     return io.BufferedReader(ObservedReader(stream, sink), READ_BYTES)
 
 
-@dataclass
 class ArchiveWriter:
-    """Compresses an archive into a store's object and measures both."""
+    """Compresses an archive into an object of the store and measures both.
 
-    _writer: ObjectWriter
-    _compressor: "zstandard.ZstdCompressionObj"
-    _sha256: "hashlib._Hash"
-    plain_bytes: int = 0
-    stored_bytes: int = 0
+    A small archive is kept in memory until it is finished, so that writing it to the store can be
+    another thread's work. The object appears when :meth:`finish` returns, and never without it.
+    """
+
+    def __init__(self, store: Store, object_name: str, level: int, threads: int = 0) -> None:
+        self._store = store
+        self._object_name = object_name
+        compressor = zstandard.ZstdCompressor(level=level, threads=threads, write_checksum=True)
+        self._compressor = compressor.compressobj()
+        self._sha256 = hashlib.sha256()
+        self._held: list[bytes] = []
+        self._object = ExitStack()
+        self._writer: ObjectWriter | None = None
+        self._plain_bytes = self._stored_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.abandon()
 
     def write(self, data: memoryview) -> None:
-        """Add a piece of the archive."""
-        self.plain_bytes += len(data)
-        self._store(self._compressor.compress(data))
+        """Add a piece of the archive.
 
-    def _store(self, compressed: bytes) -> None:
-        if compressed:
-            self._sha256.update(compressed)
-            self.stored_bytes += len(compressed)
+        Raises:
+            StoreError: the store failed.
+        """
+        self._plain_bytes += len(data)
+        self._add(self._compressor.compress(data))
+
+    def _add(self, compressed: bytes) -> None:
+        if not compressed:
+            return
+        self._sha256.update(compressed)
+        self._stored_bytes += len(compressed)
+        if self._writer:
             self._writer.write(compressed)
+            return
+        self._held.append(compressed)
+        if self._stored_bytes > HELD_BYTES:
+            self._open()
 
-    def finish(self, object_name: str) -> ArchiveFacts:
-        """End the compressed stream and say what was stored."""
-        self._store(self._compressor.flush())
+    def _open(self) -> None:
+        self._writer = self._object.enter_context(self._store.create(self._object_name))
+        for compressed in self._held:
+            self._writer.write(compressed)
+        self._held.clear()
+
+    def finish(self) -> ArchiveFacts:
+        """End the archive, complete the object, and say what was stored.
+
+        Raises:
+            StoreError: the store failed.
+            ObjectExistsError: there is such an object already.
+        """
+        self._add(self._compressor.flush())
+        if not self._writer:
+            self._open()
+        self._object.close()
         return ArchiveFacts(
-            object_name=object_name,
-            plain_bytes=self.plain_bytes,
-            stored_bytes=self.stored_bytes,
+            object_name=self._object_name,
+            plain_bytes=self._plain_bytes,
+            stored_bytes=self._stored_bytes,
             sha256=self._sha256.hexdigest(),
             compression="zstd",
         )
 
+    def abandon(self) -> None:
+        """Leave nothing of an archive that was not finished."""
+        self._held.clear()
+        with suppress(_AbandonedError, OpsError):
+            self._object.__exit__(_AbandonedError, _AbandonedError(), None)
 
-@contextmanager
-def create_archive(store: Store, object_name: str, level: int) -> Iterator[ArchiveWriter]:
-    """Open an archive's object for writing at zstd ``level``; it appears when the block ends.
 
-    Raises:
-        StoreError: the store failed.
-        ObjectExistsError: there is such an object already.
-    """
-    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True)
-    with store.create(object_name) as writer:
-        yield ArchiveWriter(writer, compressor.compressobj(), hashlib.sha256())
+class _AbandonedError(Exception):
+    """Ends the block in which an object is written, so that it does not appear."""
 
 
 @dataclass

@@ -12,12 +12,12 @@ from agentarmy_ops.archive.describe import Description, describe
 from agentarmy_ops.archive.difference import Difference, differences
 from agentarmy_ops.archive.reprint import Reprint, find_reprint
 from agentarmy_ops.backups.copy_out import copy_out
-from agentarmy_ops.backups.dump import DumpOptions, pg_dump, platform_patterns, schema_pattern
+from agentarmy_ops.backups.dump import DumpOptions, pg_dump, platform_patterns, schema_patterns
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.backups.pipeline import observed, open_archive
 from agentarmy_ops.backups.reference import BackupRef, new_id
 from agentarmy_ops.backups.scratch_restore import pg_restore, raise_if_inconclusive
-from agentarmy_ops.backups.snapshot import not_valid, table_security
+from agentarmy_ops.backups.snapshot import not_valid_of, security_of
 from agentarmy_ops.backups.verdict import Status, Verdict
 from agentarmy_ops.errors import ArchiveError, ObjectNotFoundError, OpsError, VerificationError
 from agentarmy_ops.postgres.conninfo import ConnInfo
@@ -104,7 +104,7 @@ def _selection(manifest: Manifest) -> list[str]:
     """What pg_dump has to be asked for to give the manifest's archive again."""
     if manifest.tenant is None:
         return platform_patterns()
-    return [schema_pattern(manifest.tenant.schema_name)]
+    return schema_patterns([manifest.tenant.schema_name])
 
 
 @contextmanager
@@ -259,8 +259,8 @@ def _check_restored(findings: Findings, manifest: Manifest, database: ConnInfo) 
     assert manifest.tenant is not None  # noqa: S101 - for the type checker
     schema = manifest.tenant.schema_name
     with database.connect() as connection:
-        security = table_security(connection, schema)
-        unproven = sorted(set(not_valid(connection, schema)) - set(manifest.not_valid))
+        security = security_of(connection, [schema])[schema]
+        unproven = sorted(set(not_valid_of(connection, [schema])[schema]) - set(manifest.not_valid))
     for table in security:
         if not table.enabled:
             findings.causes.append(f"table {table.table}: row-level security is not enabled")

@@ -38,14 +38,25 @@ def query(connection: Connection, name: str, **params: object) -> list[DictRow]:
         raise DatabaseError(f"cannot read the catalogue: {reason(error)}") from error
 
 
-def table_security(connection: Connection, schema: str) -> tuple[TableSecurity, ...]:
-    """Row-level security of every table of a schema, by table name."""
-    return _security(query(connection, "tables", schemas=[schema]))
+def security_of(
+    connection: Connection, schemas: Sequence[str]
+) -> Mapping[str, tuple[TableSecurity, ...]]:
+    """Row-level security of every table of each schema, by table name."""
+    rows = _by_schema(query(connection, "tables", schemas=list(schemas)))
+    return {schema: _security(rows[schema]) for schema in schemas}
 
 
-def not_valid(connection: Connection, schema: str) -> tuple[str, ...]:
-    """Constraints never validated and invalid indexes of a schema."""
-    return tuple(row["name"] for row in query(connection, "not_valid", schemas=[schema]))
+def not_valid_of(connection: Connection, schemas: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """Constraints never validated and invalid indexes of each schema."""
+    rows = _by_schema(query(connection, "not_valid", schemas=list(schemas)))
+    return {schema: tuple(row["name"] for row in rows[schema]) for schema in schemas}
+
+
+def _by_schema(rows: Sequence[DictRow]) -> dict[str, list[DictRow]]:
+    grouped: dict[str, list[DictRow]] = defaultdict(list)
+    for row in rows:
+        grouped[row["schema"]].append(row)
+    return grouped
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,17 @@ class Snapshot:
         rows = query(self.connection, "schemas_without_prefix", prefix=SCHEMA_PREFIX)
         return [row["nspname"] for row in rows]
 
+    @cached_property
+    def roles(self) -> Mapping[str, Role]:
+        """Every role of the server, by name."""
+        return {role.name: role for role in roles_of(query(self.connection, "all_roles"))}
+
+    def rewritten(self, schemas: Sequence[str]) -> Mapping[str, str]:
+        """Schemas with a table whose rows this snapshot no longer sees, with its name. To be asked
+        when the tables are locked, for it says nothing of what happens later."""
+        rows = query(self.connection, "rewritten", schemas=list(schemas))
+        return {row["schema"]: row["table"] for row in rows}
+
     def refuse_large_objects(self, schemas: Sequence[str]) -> None:
         """Raise when a table of these schemas refers to large objects, which are in no backup.
 
@@ -155,9 +177,7 @@ def _group(connection: Connection, schemas: Sequence[str]) -> dict[str, dict[str
     )
     grouped: dict[str, dict[str, list[DictRow]]] = {}
     for name in names:
-        grouped[name] = defaultdict(list)
-        for row in query(connection, name, schemas=list(schemas)):
-            grouped[name][row["schema"]].append(row)
+        grouped[name] = _by_schema(query(connection, name, schemas=list(schemas)))
     return grouped
 
 
@@ -263,6 +283,20 @@ def no_timeouts(connection: Connection) -> None:
     query(connection, "no_timeouts")
 
 
+def refuse_blind_role(connection: Connection) -> None:
+    """Raise when row-level security would hide rows from a backup.
+
+    Raises:
+        BackupRefusedError: the role has neither BYPASSRLS nor superuser.
+    """
+    (role,) = query(connection, "role")
+    if not role["sees_all_rows"]:
+        raise BackupRefusedError(
+            f"role {role['rolname']} cannot see all rows: it has neither BYPASSRLS nor "
+            "superuser; back up as agentarmy_backup (BACKUP_DATABASE_URL)"
+        )
+
+
 @contextmanager
 def open_snapshot(conninfo: ConnInfo, *, lock_timeout_seconds: int = 60) -> Iterator[Snapshot]:
     """Open a snapshot of the live database that lasts as long as the ``with`` block; it waits
@@ -277,12 +311,7 @@ def open_snapshot(conninfo: ConnInfo, *, lock_timeout_seconds: int = 60) -> Iter
         connection.read_only = True
         no_timeouts(connection)
         query(connection, "lock_timeout", value=f"{lock_timeout_seconds}s")
-        (role,) = query(connection, "role")
-        if not role["sees_all_rows"]:
-            raise BackupRefusedError(
-                f"role {role['rolname']} cannot see all rows: it has neither BYPASSRLS nor "
-                "superuser; back up as agentarmy_backup (BACKUP_DATABASE_URL)"
-            )
+        refuse_blind_role(connection)
         (facts,) = query(connection, "snapshot")
         # The planner takes the schemas' objects for a handful of rows; its nested loops over
         # pg_depend then take 40 times as long as hash joins (two schemas of 1,000 objects).

@@ -6,7 +6,7 @@ a session of its own: not a connection through a transaction pooler.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -42,6 +42,40 @@ def tenant_lock(
         yield
     finally:
         _release(connection, key)
+
+
+class TenantLocks:
+    """Locks of many tenants, held by one session in autocommit mode; usable from many threads."""
+
+    def __init__(self, connection: psycopg.Connection[TupleRow]) -> None:
+        self._connection = connection
+
+    def try_all(self, slugs: Sequence[str]) -> frozenset[str]:
+        """Take, without waiting, the locks that are free; returns whose they are.
+
+        Raises:
+            DatabaseError: PostgreSQL refuses or the connection is lost.
+        """
+        keys = [lock_key(slug) for slug in slugs]
+        try:
+            taken = self._connection.execute(load_sql(__file__, "try_locks"), {"keys": keys})
+            return frozenset(slugs[place - 1] for (place,) in taken)
+        except psycopg.Error as error:
+            raise DatabaseError(f"cannot lock tenants: {reason(error)}") from error
+
+    def wait_for(self, slug: str, *, timeout_seconds: float) -> None:
+        """Take one lock, as :func:`tenant_lock` does.
+
+        Raises:
+            TenantBusyError: another session still holds it after ``timeout_seconds``.
+            DatabaseError: PostgreSQL refuses or the connection is lost.
+        """
+        _acquire(self._connection, lock_key(slug), slug, timeout_seconds)
+
+    def release(self, slug: str) -> None:
+        """Free one lock; of a lost session, PostgreSQL frees them all."""
+        with suppress(psycopg.Error):
+            self._connection.execute("SELECT pg_advisory_unlock(%s)", [lock_key(slug)])
 
 
 def lock_key(slug: str) -> int:

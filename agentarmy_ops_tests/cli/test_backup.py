@@ -198,7 +198,7 @@ def test_a_session_lost_in_the_middle_is_no_traceback(
         f'exec {real}/pg_dump "$@"\n'
     )
     (folder / "pg_dump").chmod(0o755)
-    environment(POSTGRES_BIN_DIRS=folder)
+    environment(POSTGRES_BIN_DIRS=folder, CONCURRENT_DUMPS=1)
     outcome = cli("backup", "--all", "--no-platform", "--json")
     assert outcome.code == 1
     assert [r["status"] for r in outcome.json["results"]] == ["complete", "failed"]

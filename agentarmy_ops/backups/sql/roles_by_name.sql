@@ -1,3 +1,0 @@
-SELECT rolname, rolbypassrls OR rolsuper AS bypasses_rls
-FROM pg_roles
-WHERE rolname = ANY (%(names)s)
