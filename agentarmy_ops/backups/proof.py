@@ -1,6 +1,7 @@
 """The proof of one backup: read it, restore it, dump it again, compare, look at the catalogues."""
 
-from collections.abc import Callable, Iterator, Sequence
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,11 +14,13 @@ from agentarmy_ops.archive.difference import Difference, differences
 from agentarmy_ops.archive.reprint import Reprint, find_reprint
 from agentarmy_ops.backups.copy_out import copy_out
 from agentarmy_ops.backups.dump import DumpOptions, pg_dump, platform_patterns, schema_patterns
-from agentarmy_ops.backups.manifest import Manifest
+from agentarmy_ops.backups.manifest import Manifest, TableSecurity
 from agentarmy_ops.backups.pipeline import observed, open_archive
 from agentarmy_ops.backups.reference import BackupRef, new_id
-from agentarmy_ops.backups.scratch_restore import pg_restore, raise_if_inconclusive
-from agentarmy_ops.backups.snapshot import not_valid_of, security_of
+from agentarmy_ops.backups.scratch_restore import RestoreProcess, pg_restore, raise_if_inconclusive
+from agentarmy_ops.backups.snapshot import Connection, not_valid_of, security_of
+from agentarmy_ops.backups.source import usable_cores
+from agentarmy_ops.backups.stopping import Stop
 from agentarmy_ops.backups.verdict import Status, Verdict
 from agentarmy_ops.errors import ArchiveError, ObjectNotFoundError, OpsError, VerificationError
 from agentarmy_ops.postgres.conninfo import ConnInfo
@@ -31,13 +34,16 @@ from agentarmy_ops.tenants.isolation import POLICY
 class Verifier:
     """Where backups are read, where they are restored, and with what.
 
-    ``scratch_for`` gives the scratch server for a PostgreSQL major.
+    ``scratch_for`` gives the scratch server for a PostgreSQL major. ``jobs`` scratch databases
+    are worked in at once. ``stop`` ends what runs in them.
     """
 
     store: Store
     scratch_for: Callable[[int], ScratchServer]
     bin_dirs: tuple[Path, ...] = ()
     run_id: str | None = None
+    jobs: int = field(default_factory=usable_cores)
+    stop: Stop = field(default_factory=Stop)
 
 
 @dataclass
@@ -93,11 +99,33 @@ class Findings:
 
 @dataclass(frozen=True)
 class Bench:
-    """A scratch database, how to make another one like it, and the tools of its major."""
+    """A scratch database, how to make another one like it, and the tools of its major.
+
+    In a database that backups ``share``, a restore that fails leaves nothing.
+    """
 
     database: ConnInfo
     another_database: Callable[[], AbstractContextManager[ConnInfo]]
     tools: ClientTools
+    stop: Stop
+    shared: bool = False
+
+    def restore(
+        self, manifest: Manifest, database: ConnInfo
+    ) -> AbstractContextManager[RestoreProcess]:
+        """Start a pg_restore of an archive like the manifest's."""
+        return pg_restore(
+            database, self.tools, manifest, stop=self.stop, all_or_nothing=self.shared
+        )
+
+    def dump(
+        self, database: ConnInfo, selection: Sequence[str], lc_monetary: str
+    ) -> AbstractContextManager[io.FileIO]:
+        """Stream an archive of what ``selection`` says."""
+        options = DumpOptions(
+            self.tools, lc_monetary, started=lambda process: self.stop.ends(process.kill)
+        )
+        return pg_dump(database, options, selection)
 
 
 def _selection(manifest: Manifest) -> list[str]:
@@ -107,13 +135,11 @@ def _selection(manifest: Manifest) -> list[str]:
     return schema_patterns([manifest.tenant.schema_name])
 
 
-@contextmanager
-def prepared(findings: Findings, manifest: Manifest, template: ConnInfo | None) -> Iterator[Bench]:
-    """A scratch database in which everything the archive needs is there: a copy of the scratch
-    database ``template`` where one is given.
+def look_up(findings: Findings, manifest: Manifest) -> tuple[ClientTools, ScratchServer]:
+    """The programs and the scratch server for a backup.
 
     Raises:
-        VerificationError: the scratch server is not there, or cannot take the archive.
+        OpsError: they are not there, or cannot take the archive.
     """
     snapshot = manifest.snapshot
     tools = find_tools(snapshot.server_major, findings.verifier.bin_dirs)
@@ -132,11 +158,28 @@ def prepared(findings: Findings, manifest: Manifest, template: ConnInfo | None) 
             f"the scratch server lacks extension {', '.join(sorted(lacking))}; set "
             "SCRATCH_DATABASE_URL to a server that has it"
         )
+    return tools, scratch
+
+
+def facts_of(manifest: Manifest) -> DatabaseFacts:
+    """What a database must be like for the archive to be restored into it."""
+    snapshot = manifest.snapshot
+    return DatabaseFacts(snapshot.encoding, snapshot.collate, snapshot.ctype, snapshot.lc_monetary)
+
+
+@contextmanager
+def prepared(findings: Findings, manifest: Manifest, template: ConnInfo | None) -> Iterator[Bench]:
+    """A scratch database in which everything the archive needs is there: a copy of the scratch
+    database ``template`` where one is given.
+
+    Raises:
+        VerificationError: the scratch server is not there, or cannot take the archive.
+    """
+    tools, scratch = look_up(findings, manifest)
     scratch.ensure_roles({role.name: role.bypasses_rls for role in manifest.needs.roles})
-    facts = DatabaseFacts(snapshot.encoding, snapshot.collate, snapshot.ctype, snapshot.lc_monetary)
-    another_database = partial(scratch.database, facts, template=template)
+    another_database = partial(scratch.database, facts_of(manifest), template=template)
     with another_database() as database:
-        yield Bench(database, another_database, tools)
+        yield Bench(database, another_database, tools, findings.verifier.stop)
 
 
 def prove(findings: Findings, manifest: Manifest, bench: Bench) -> None:
@@ -148,7 +191,7 @@ def prove(findings: Findings, manifest: Manifest, bench: Bench) -> None:
     Raises:
         OpsError: nothing can be said about the backup.
     """
-    archived = _read_and_restore(findings, manifest, bench)
+    archived = read_and_restore(findings, manifest, bench)
     if findings.causes or archived is None:
         return
     started = monotonic()
@@ -162,7 +205,10 @@ def prove(findings: Findings, manifest: Manifest, bench: Bench) -> None:
         else:
             findings.rewritten = reprint.definitions
     if manifest.tenant:
-        _check_restored(findings, manifest, bench.database)
+        schema = manifest.tenant.schema_name
+        with bench.database.connect() as connection:
+            state = restored_states(connection, [schema])
+        check_restored(findings, manifest, state[schema])
 
 
 def _dump_again(
@@ -171,8 +217,8 @@ def _dump_again(
     database: ConnInfo,
     sink: Callable[[memoryview], None] = lambda _: None,
 ) -> Description:
-    options = DumpOptions(bench.tools, manifest.snapshot.lc_monetary)
-    with pg_dump(database, options, _selection(manifest)) as stream:
+    lc_monetary = manifest.snapshot.lc_monetary
+    with bench.dump(database, _selection(manifest), lc_monetary) as stream:
         return describe(observed(stream, sink))
 
 
@@ -188,28 +234,39 @@ def _reprint(
     if reprint is None:
         return None
     with bench.another_database() as second:
-        with pg_restore(second, bench.tools, manifest) as restore:
+        with bench.restore(manifest, second) as restore:
             _dump_again(manifest, bench, bench.database, restore.write)
             if restore.finish():
                 return None
         third = _dump_again(manifest, bench, second)
     if third.fingerprint != again.fingerprint:
         return None
+    return reprint if same_rows(manifest, bench, archived, reprint) else None
+
+
+def same_rows(manifest: Manifest, bench: Bench, archived: Description, reprint: Reprint) -> bool:
+    """Whether the restored tables whose columns changed places give the archived rows when asked
+    for in the archived order."""
     expected = {(t.namespace, t.table): t for t in archived.fingerprint.tables}
     for table, statement in reprint.copies.items():
         rows, size, sha256 = copy_out(bench.database, statement, manifest.snapshot.lc_monetary)
         one = expected[table]
         if (rows, size, sha256) != (one.rows, one.bytes, one.sha256):
-            return None
-    return reprint
+            return False
+    return True
 
 
-def _read_and_restore(findings: Findings, manifest: Manifest, bench: Bench) -> Description | None:
-    """Read the stored object once: measure it, describe it, and restore it."""
+def read_and_restore(findings: Findings, manifest: Manifest, bench: Bench) -> Description | None:
+    """Read the stored object once: measure it, describe it, and restore it; None when it could
+    not be read to its end. What is wrong is noted in ``findings``.
+
+    Raises:
+        OpsError: nothing can be said about the backup.
+    """
     facts = manifest.archive
     description: Description | None = None
     damage: ArchiveError | None = None
-    with pg_restore(bench.database, bench.tools, manifest) as restore:
+    with bench.restore(manifest, bench.database) as restore:
         try:
             with open_archive(findings.verifier.store, facts.object_name, restore.write) as opened:
                 archive, measure = opened
@@ -254,20 +311,35 @@ def _check_archive(findings: Findings, manifest: Manifest, description: Descript
     )
 
 
-def _check_restored(findings: Findings, manifest: Manifest, database: ConnInfo) -> None:
+@dataclass(frozen=True)
+class RestoredState:
+    """What the catalogues of a scratch database say of a restored schema."""
+
+    security: tuple[TableSecurity, ...]
+    not_valid: tuple[str, ...]
+
+
+def restored_states(connection: Connection, schemas: Sequence[str]) -> Mapping[str, RestoredState]:
+    """What the catalogues say of restored schemas, in one query each for all.
+
+    Raises:
+        DatabaseError: PostgreSQL refused it.
+    """
+    security = security_of(connection, schemas)
+    unproven = not_valid_of(connection, schemas)
+    return {schema: RestoredState(security[schema], unproven[schema]) for schema in schemas}
+
+
+def check_restored(findings: Findings, manifest: Manifest, state: RestoredState) -> None:
     """Isolation and constraints, by the catalogues of the restored database."""
-    assert manifest.tenant is not None  # noqa: S101 - for the type checker
-    schema = manifest.tenant.schema_name
-    with database.connect() as connection:
-        security = security_of(connection, [schema])[schema]
-        unproven = sorted(set(not_valid_of(connection, [schema])[schema]) - set(manifest.not_valid))
-    for table in security:
+    for table in state.security:
         if not table.enabled:
             findings.causes.append(f"table {table.table}: row-level security is not enabled")
         elif not table.forced:
             findings.causes.append(f"table {table.table}: row-level security is not forced")
         if POLICY not in table.policies:
             findings.causes.append(f"table {table.table}: policy {POLICY} is missing")
-    if security != manifest.row_level_security:
+    if state.security != manifest.row_level_security:
         findings.causes.append("row-level security differs from what the manifest lists")
+    unproven = sorted(set(state.not_valid) - set(manifest.not_valid))
     findings.causes += [f"{name} is not valid" for name in unproven]

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import IO
 
 from agentarmy_ops.backups.manifest import Manifest
+from agentarmy_ops.backups.stopping import Stop
 from agentarmy_ops.errors import VerificationError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.tools import ClientTools, client_environment, failure_reason
@@ -63,11 +64,18 @@ class RestoreProcess:
 
 @contextmanager
 def pg_restore(
-    database: ConnInfo, tools: ClientTools, manifest: Manifest
+    database: ConnInfo,
+    tools: ClientTools,
+    manifest: Manifest,
+    *,
+    stop: Stop,
+    all_or_nothing: bool = False,
 ) -> Iterator[RestoreProcess]:
-    """Start pg_restore into ``database``; it is killed if the block ends before it does.
+    """Start pg_restore into ``database``; it is killed if the block ends before it does, or when
+    asked to stop.
 
-    It stops at the first error. Tablespaces are left out: a scratch server has none.
+    It ends at the first error, and leaves nothing then if ``all_or_nothing``: one transaction,
+    which needs a lock for each object. Tablespaces are left out: a scratch server has none.
 
     Materialized views are filled as their owner, whom FORCE ROW LEVEL SECURITY binds: without
     ``--enable-row-security`` that is an error, and without the tenant's id they stay empty.
@@ -80,8 +88,10 @@ def pg_restore(
         "--no-tablespaces",
         "--no-password",
         "--enable-row-security",
+        *(["--single-transaction"] if all_or_nothing else []),
     ]
-    options = {"lc_monetary": manifest.snapshot.lc_monetary}
+    # What a crash would lose is no loss.
+    options = {"lc_monetary": manifest.snapshot.lc_monetary, "synchronous_commit": "off"}
     if manifest.tenant:
         options["app.current_tenant_id"] = str(manifest.tenant.id)
     environment = client_environment(options)
@@ -95,7 +105,8 @@ def pg_restore(
             bufsize=0,
         )
         try:
-            yield RestoreProcess(process, complaints, monotonic())
+            with stop.ends(process.kill):
+                yield RestoreProcess(process, complaints, monotonic())
         finally:
             if process.stdin:
                 with suppress(BrokenPipeError):

@@ -3,8 +3,10 @@
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from threading import Lock
 
 import psycopg
 from psycopg import sql
@@ -32,10 +34,12 @@ class ScratchServer:
     """A server we may make and drop databases and roles on.
 
     ``server`` connects to a maintenance database of it as a role that may do so (a superuser,
-    where archives hold what only a superuser can create).
+    where archives hold what only a superuser can create). What the server is, is asked for once.
     """
 
     server: ConnInfo
+    _roles: dict[str, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def server_version(self) -> str:
         """e.g. ``16.14``.
@@ -43,8 +47,23 @@ class ScratchServer:
         Raises:
             VerificationError: the server cannot be reached.
         """
+        return self._version
+
+    @cached_property
+    def _version(self) -> str:
         with self._connection() as connection:
             return str(connection.info.parameter_status("server_version")).split()[0]
+
+    @cached_property
+    def lock_table(self) -> int:
+        """How many locks all its sessions together have room for (``lock.c``).
+
+        Raises:
+            VerificationError: the server cannot be reached.
+        """
+        with self._connection() as connection:
+            (found,) = connection.execute(load_sql(__file__, "lock_table")).fetchall()
+        return int(found[0])
 
     @contextmanager
     def _connection(self) -> Iterator["psycopg.Connection"]:
@@ -57,14 +76,36 @@ class ScratchServer:
             raise VerificationError(f"the scratch server failed: {reason(error)}") from error
 
     def available_extensions(self) -> frozenset[str]:
-        """Names of the extensions that can be created on the server."""
+        """Names of the extensions that can be created on the server.
+
+        Raises:
+            VerificationError: the server cannot be reached.
+        """
+        return self._extensions
+
+    @cached_property
+    def _extensions(self) -> frozenset[str]:
         with self._connection() as connection:
             rows = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
         return frozenset(row[0] for row in rows)
 
     def ensure_roles(self, roles: Mapping[str, bool]) -> None:
         """Create the roles that are missing, without login, so that owners and grants fit;
-        ``roles`` says of each whether it must see through row-level security."""
+        ``roles`` says of each whether it must see through row-level security.
+
+        Raises:
+            VerificationError: the server cannot be reached, or the role may not make them.
+        """
+        with self._lock:  # two sessions that alter one role at once fail
+            wanting = {name: sees for name, sees in roles.items() if self._unsure_of(name, sees)}
+            if wanting:
+                self._make_roles(wanting)
+                self._roles.update(wanting)
+
+    def _unsure_of(self, name: str, sees_all: bool) -> bool:
+        return name not in self._roles or sees_all > self._roles[name]
+
+    def _make_roles(self, roles: Mapping[str, bool]) -> None:
         with self._connection() as connection:
             query = "SELECT rolname, rolbypassrls OR rolsuper FROM pg_roles"
             there: dict[str, bool] = dict(connection.execute(query).fetchall())

@@ -8,7 +8,8 @@ import pytest
 from agentarmy_ops.backups.catalog import list_backups
 from agentarmy_ops.backups.proof import Verifier
 from agentarmy_ops.backups.verdict import Status, Verdict
-from agentarmy_ops.backups.verify import speaks_english, verify_backups, verify_platform
+from agentarmy_ops.backups.verify import verify_backups, verify_platform
+from agentarmy_ops.backups.verify_alone import speaks_english
 from agentarmy_ops.errors import StoreError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.scratch import ScratchServer

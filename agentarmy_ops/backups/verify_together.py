@@ -1,0 +1,140 @@
+"""Prove a batch of backups in one scratch database, with one dump of all of them.
+
+What is found here is only ever *verified*: whoever is not found equal and fine is verified alone.
+So that no neighbour helps a tenant to be restored, each finds the database as it would alone:
+those restored before are renamed while it is restored, so that nothing finds them by their name.
+And the platform part must be in the end what it was before, or the batch says nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+
+import psycopg
+from psycopg import sql
+
+from agentarmy_ops.archive.describe import describe
+from agentarmy_ops.archive.fingerprint import Fingerprint
+from agentarmy_ops.backups.dump import platform_patterns
+from agentarmy_ops.backups.proof import (
+    Bench,
+    Findings,
+    Verifier,
+    check_restored,
+    facts_of,
+    look_up,
+    read_and_restore,
+    restored_states,
+)
+from agentarmy_ops.backups.snapshot import Connection
+from agentarmy_ops.backups.verify_alone import (
+    Template,
+    findings_upon,
+    require_fit_session,
+    require_platform_part,
+)
+from agentarmy_ops.backups.verify_plan import Candidate
+from agentarmy_ops.backups.verify_reprints import accept_reprints
+from agentarmy_ops.backups.verify_restored import Restored, dump_again
+from agentarmy_ops.errors import DatabaseError, OpsError
+from agentarmy_ops.postgres.reasons import reason
+from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
+
+
+def prove_together(
+    verifier: Verifier, batch: Sequence[Candidate], template: Template | None
+) -> list[Findings]:
+    """What was found of those backups of the batch that are verified. Nothing is said of others.
+
+    Raises:
+        OpsError: the batch came to nothing.
+    """
+    with _prepared(verifier, batch, template) as bench:
+        before = _platform(bench, batch)
+        with bench.database.connect(autocommit=True) as session:
+            require_fit_session(session)
+            restored = _restore_each(bench, session, batch, verifier, template)
+            if not restored:
+                return []
+            dump_again(bench, restored)
+            equal = [one for one in restored if one.is_equal]
+            equal += accept_reprints(bench, [one for one in restored if not one.is_equal])
+            states = restored_states(session, [one.schema for one in equal])
+        for one in equal:
+            check_restored(one.findings, one.manifest, states[one.schema])
+        if _platform(bench, batch) != before:
+            return []
+    return [one.findings for one in equal if not one.findings.causes]
+
+
+@contextmanager
+def _prepared(
+    verifier: Verifier, batch: Sequence[Candidate], template: Template | None
+) -> Iterator[Bench]:
+    """A scratch database for the batch, whose backups are of databases that are alike."""
+    manifests = [one.manifest for one in batch if one.manifest]
+    first = manifests[0]
+    tools, scratch = look_up(Findings(verifier, batch[0].ref), first)
+    roles = [role for manifest in manifests for role in manifest.needs.roles]
+    scratch.ensure_roles({role.name: False for role in roles})
+    scratch.ensure_roles({role.name: True for role in roles if role.bypasses_rls})
+    another_database = partial(
+        scratch.database, facts_of(first), template=template.database if template else None
+    )
+    with another_database() as database:
+        yield Bench(database, another_database, tools, verifier.stop, shared=True)
+
+
+def _platform(bench: Bench, batch: Sequence[Candidate]) -> Fingerprint:
+    """What a dump of everything outside the tenants' schemas gives."""
+    lc_monetary = next(one.manifest.snapshot.lc_monetary for one in batch if one.manifest)
+    with bench.dump(bench.database, platform_patterns(), lc_monetary) as stream:
+        return describe(stream).fingerprint
+
+
+def _restore_each(
+    bench: Bench,
+    session: Connection,
+    batch: Sequence[Candidate],
+    verifier: Verifier,
+    template: Template | None,
+) -> list[Restored]:
+    """Restore one backup after the other; those without a flaw.
+
+    Raises:
+        DatabaseError: the scratch server failed.
+    """
+    restored: list[Restored] = []
+    for candidate in batch:
+        findings = findings_upon(verifier, candidate.ref, template)
+        manifest = candidate.manifest
+        if manifest is None or manifest.tenant is None:
+            continue
+        one = None
+        with suppress(OpsError):
+            look_up(findings, manifest)
+            require_platform_part(manifest, template.database if template else None, session)
+            archived = read_and_restore(findings, manifest, bench)
+            if archived and not findings.causes:
+                one = Restored(findings, manifest, manifest.tenant.schema_name, archived)
+        if one:
+            restored.append(one)
+            _rename(session, one.schema, _aside(len(restored)))
+    for number, one in enumerate(restored, 1):
+        _rename(session, _aside(number), one.schema)
+    return restored
+
+
+def _aside(number: int) -> str:
+    """A name that no tenant's schema has, and that the platform part does not hold."""
+    return f"{SCHEMA_PREFIX}#{number}"
+
+
+def _rename(session: Connection, schema: str, to: str) -> None:
+    statement = sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(
+        sql.Identifier(schema), sql.Identifier(to)
+    )
+    try:
+        session.execute(statement)
+    except psycopg.Error as error:
+        raise DatabaseError(f"cannot rename schema {schema}: {reason(error)}") from error
