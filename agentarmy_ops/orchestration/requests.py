@@ -18,14 +18,24 @@ def range_requests(
     wanted: Sequence[str],
     asset: AssetsDefinition,
     max_partitions: int,
+    *,
+    finally_: AssetsDefinition | None = None,
 ) -> Iterator[RunRequest]:
     """One request per range of wanted neighbours; a request per tenant would cost a look-up each,
     and a run each. ``stored`` are all partitions in the instance's order, in which ranges are
-    counted. For schedules: a tick asks for a range once, the next one again."""
-    for first, last in ranges_of(stored, wanted, max_partitions):
+    counted. ``finally_`` is an asset without partitions that goes into the last run, or into one
+    of its own where there is no other. For schedules: a tick asks for a range once, the next one
+    again."""
+    ranges = ranges_of(stored, wanted, max_partitions)
+    for number, (first, last) in enumerate(ranges, start=1):
+        also = [finally_.key] if finally_ and number == len(ranges) else []
         yield RunRequest(
-            run_key=f"{first}...{last}", asset_selection=[asset.key], tags=_range(first, last)
+            run_key=f"{first}...{last}",
+            asset_selection=[asset.key, *also],
+            tags=_range(first, last),
         )
+    if finally_ and not ranges:
+        yield RunRequest(asset_selection=[finally_.key])
 
 
 def backup_requests(

@@ -60,6 +60,24 @@ def test_a_tenant_that_fails_does_not_take_the_others_with_it(
     assert list_backups(stack.runtime.store, "globex") == []
 
 
+def test_the_platform_comes_last_and_also_when_a_tenant_fails(
+    stack: Stack, app_database: AppDatabase
+) -> None:
+    """Tenants may refer to it, and it is best restored under backups that are older than it."""
+    stack.tenants(*SLUGS)
+    with app_database.superuser.connect() as connection:
+        connection.execute("DROP SCHEMA tenant_globex CASCADE")
+    result = stack.run("backup_tenants", partitions=("acme", "initech"))
+    order = [
+        event.asset_key.to_user_string()
+        for event in result.all_events
+        if event.event_type is DagsterEventType.ASSET_MATERIALIZATION and event.asset_key
+    ]
+    assert order == ["tenant_backup", "tenant_backup", "platform_backup"]
+    newest = [latest_backup(stack.runtime.store, slug).ref.backup_id for slug in ("acme", None)]
+    assert newest == sorted(newest)
+
+
 def test_running_again_backs_up_only_what_is_asked_for(
     stack: Stack, app_database: AppDatabase
 ) -> None:
