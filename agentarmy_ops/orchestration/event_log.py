@@ -22,7 +22,7 @@ class OpsEventLogStorage(PostgresEventLogStorage):
 
     Dagster's own opens two or three connections for every event and writes each by itself, which
     cost more than the backups themselves (measured in docs/dagster.md). Here what comes in
-    numbers, which is materializations (planned and done), observations and log lines, is
+    numbers, which is a run's materializations (planned and done), observations and log lines, is
     collected for a quarter of a second and then written in one transaction. Any other event is
     written at once, after what was collected, so the order stays and a run that has ended has all
     its events. Who kills the process loses a quarter of a second of them; the backups are in the
@@ -48,7 +48,8 @@ class OpsEventLogStorage(PostgresEventLogStorage):
 
     def store_event(self, event: EventLogEntry) -> None:
         """Write an event, or collect it; raises what went wrong with those collected before."""
-        if event.dagster_event is None or event.dagster_event_type in _COLLECTED:
+        in_numbers = event.dagster_event is None or event.dagster_event_type in _COLLECTED
+        if in_numbers and event.run_id:  # what is reported outside of a run comes alone
             self._raise_error()
             self._collect(event)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from dagster import AssetKey, DagsterEventType, DagsterInstance, EventLogEntry
+from dagster import AssetKey, AssetMaterialization, DagsterEventType, DagsterInstance, EventLogEntry
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -137,6 +137,12 @@ def test_a_run_over_many_tenants_opens_few_connections(stack: Stack) -> None:
     event.listen(storage._engine, "connect", lambda connection, _: opened.append(connection))
     assert stack.run("backup_tenants", partitions=("acme", "initech")).success
     assert len(opened) <= 2  # ours, and one for a look-up beside a write
+
+
+def test_what_is_reported_outside_of_a_run_is_written_at_once(stack: Stack) -> None:
+    stack.instance.report_runless_asset_event(AssetMaterialization(BACKUP, partition="acme"))
+    with DagsterInstance.get() as other:
+        assert other.get_materialized_partitions(BACKUP) == {"acme"}
 
 
 def test_what_was_collected_is_written_before_anything_that_is_not(
