@@ -1,6 +1,7 @@
 """What PostgreSQL's own programs make of an archive."""
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from agentarmy_ops.postgres.tools import find_tools
 _TOKENS = (b"\\restrict ", b"\\unrestrict ")
 
 
-def pg_restore(major: int, archive: bytes, *arguments: str) -> bytes:
-    """The output of pg_restore, which reads the archive from a pipe."""
-    done = subprocess.run(
-        [find_tools(major).program("pg_restore"), *arguments],
-        input=archive,
-        capture_output=True,
-        check=False,
-    )
+def pg_restore(major: int, archive: bytes, *arguments: str, seekable: bool = False) -> bytes:
+    """The output of pg_restore, which reads the archive from a pipe, or, as data that is in
+    another order than its entries needs it, from a file."""
+    command = [find_tools(major).program("pg_restore"), *arguments]
+    if seekable:
+        with tempfile.TemporaryFile() as file:
+            file.write(archive)
+            file.seek(0)
+            done = subprocess.run(command, stdin=file, capture_output=True, check=False)
+    else:
+        done = subprocess.run(command, input=archive, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout
 
