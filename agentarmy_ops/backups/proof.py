@@ -206,7 +206,7 @@ def prove(findings: Findings, manifest: Manifest, bench: Bench) -> None:
             findings.rewritten = reprint.definitions
     if manifest.tenant:
         schema = manifest.tenant.schema_name
-        with bench.database.connect() as connection:
+        with bench.database.connect(autocommit=True) as connection:
             state = restored_states(connection, [schema])
         check_restored(findings, manifest, state[schema])
 

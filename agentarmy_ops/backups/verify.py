@@ -6,6 +6,8 @@ from dataclasses import replace
 from itertools import groupby
 from threading import Lock
 
+import psycopg
+
 from agentarmy_ops.backups.catalog import list_backups, platform_for
 from agentarmy_ops.backups.proof import Findings, Verifier
 from agentarmy_ops.backups.reference import BackupRef
@@ -21,7 +23,8 @@ from agentarmy_ops.backups.verify_plan import Candidate, plan
 from agentarmy_ops.backups.verify_threads import in_threads
 from agentarmy_ops.backups.verify_together import prove_together
 from agentarmy_ops.errors import OpsError, VerificationError
-from agentarmy_ops.postgres.conninfo import load_sql
+from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
+from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.postgres.scratch import ScratchServer
 
 
@@ -121,6 +124,13 @@ def _platform_database(verifier: Verifier, ref: BackupRef | None) -> Iterator[Te
                 f"platform backup {ref.backup_id}, upon which the tenant is restored, failed: "
                 f"{verdict.summary}; back up the platform and verify again"
             )
+        _disable_event_triggers(database)
+        yield Template(ref, database)
+
+
+def _disable_event_triggers(database: ConnInfo) -> None:
+    try:
         with database.connect(autocommit=True) as connection:
             connection.execute(load_sql(__file__, "disable_event_triggers"))
-        yield Template(ref, database)
+    except psycopg.Error as error:
+        raise VerificationError(f"the scratch server failed: {reason(error)}") from error

@@ -58,7 +58,7 @@ def proven(findings: Findings, template: ConnInfo | None) -> Iterator[ConnInfo |
         yield None
         return
     with prepared(findings, manifest, template) as bench:
-        with bench.database.connect() as connection:
+        with bench.database.connect(autocommit=True) as connection:
             if manifest.tenant:
                 require_platform_part(manifest, template, connection)
             require_fit_session(connection)
@@ -73,6 +73,7 @@ def require_platform_part(
 
     Raises:
         VerificationError: no platform backup, or one of before the tenant's extensions.
+        DatabaseError: the scratch server failed.
     """
     needs = manifest.needs
     if template is None and (needs.outside_objects or needs.extensions):
@@ -80,7 +81,7 @@ def require_platform_part(
             "there is no platform backup, upon which the tenant is restored; back up the platform "
             "and verify again"
         )
-    created = {row[0] for row in connection.execute("SELECT extname FROM pg_extension")}
+    created = {row["extname"] for row in query(connection, "created_extensions")}
     if lacking := set(needs.extensions) - created:
         raise VerificationError(
             f"the platform backup, upon which the tenant is restored, lacks extension "
@@ -100,6 +101,7 @@ def require_fit_session(connection: Connection) -> None:
         VerificationError: its messages, by which a bad moment is told from a bad backup, are not
             English; or the role that restores has default privileges, which would grant on each
             table it creates what the backup does not.
+        DatabaseError: the scratch server failed.
     """
     (session,) = query(connection, "scratch_session")
     if not speaks_english(session["lc_messages"]):

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import zstandard
@@ -13,6 +14,7 @@ from agentarmy_ops.archive.data import BLOCK_DATA, read_blocks
 from agentarmy_ops.archive.primitives import encode_integer
 from agentarmy_ops.archive.toc import TableOfContents, read_toc
 from agentarmy_ops.errors import StoreError
+from agentarmy_ops.postgres.tools import find_tools
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops_tests.fix_backups import Backups
 
@@ -112,3 +114,19 @@ class _Lost(io.RawIOBase):
         buffer[:count] = self._data[:count]
         self._data = self._data[count:]
         return count
+
+
+def tools_that_run(folder: Path, statement: str) -> Path:
+    """Client tools whose pg_restore goes on to run ``statement`` where it has restored."""
+    tools = find_tools(16)
+    scripts = {
+        "pg_dump": f'if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 16.999"; exit; fi\n'
+        f'exec {tools.program("pg_dump")} "$@"',
+        "pg_restore": f'{tools.program("pg_restore")} "$@" || exit\n'
+        "for database; do :; done\n"
+        f'{tools.program("psql")} "$database" -qc "{statement}" 2>/dev/null || true',
+    }
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    return folder

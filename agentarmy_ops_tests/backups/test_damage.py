@@ -12,7 +12,6 @@ from agentarmy_ops.archive.primitives import encode_integer
 from agentarmy_ops.backups.catalog import list_backups, load_verdicts
 from agentarmy_ops.backups.verdict import Status, Verdict
 from agentarmy_ops.backups.verify import verify_backups
-from agentarmy_ops.postgres.tools import find_tools
 from agentarmy_ops_tests.backups.damage import (
     block_boundaries,
     block_of,
@@ -21,6 +20,7 @@ from agentarmy_ops_tests.backups.damage import (
     replace_archive,
     replace_object,
     split,
+    tools_that_run,
 )
 from agentarmy_ops_tests.fix_backups import Backups, Lab
 
@@ -284,28 +284,12 @@ def test_rows_that_break_their_own_constraint(lab: Lab) -> None:
     assert 'violates check constraint "within"' in cause
 
 
-def _tools_that_run(folder: Path, statement: str) -> Path:
-    """Client tools whose pg_restore goes on to run ``statement`` where it has restored."""
-    tools = find_tools(16)
-    scripts = {
-        "pg_dump": f'if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 16.999"; exit; fi\n'
-        f'exec {tools.program("pg_dump")} "$@"',
-        "pg_restore": f'{tools.program("pg_restore")} "$@" || exit\n'
-        "for database; do :; done\n"
-        f'{tools.program("psql")} "$database" -qc "{statement}" 2>/dev/null || true',
-    }
-    for name, script in scripts.items():
-        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-        (folder / name).chmod(0o755)
-    return folder
-
-
 def test_a_restore_that_gives_something_else_is_named(lab: Lab, tmp_path: Path) -> None:
     manifest = lab.back_up("acme")
     lab.back_up_platform()
     # Nothing happens to the platform part, which has no such tables.
     grants = "GRANT SELECT ON tenant_acme.notes, tenant_acme.users TO pg_monitor"
-    verifier = replace(lab.verifier(), bin_dirs=(_tools_that_run(tmp_path, grants),))
+    verifier = replace(lab.verifier(), bin_dirs=(tools_that_run(tmp_path, grants),))
     (verdict,) = verify_backups(verifier, [manifest.ref])
     assert verdict.status is Status.FAILED
     assert verdict.causes == ("restored and dumped again, it is not the same",)
@@ -333,7 +317,7 @@ def test_columns_in_another_order_excuse_no_other_row(
     manifest = lab.back_up("acme")
     lab.back_up_platform()
     statement = "UPDATE tenant_acme.child SET own = upper(own)" if spoilt else "SELECT 1"
-    verifier = replace(lab.verifier(), bin_dirs=(_tools_that_run(tmp_path, statement),))
+    verifier = replace(lab.verifier(), bin_dirs=(tools_that_run(tmp_path, statement),))
     (verdict,) = verify_backups(verifier, [manifest.ref])
     if spoilt:
         assert verdict.status is Status.FAILED

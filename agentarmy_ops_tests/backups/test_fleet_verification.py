@@ -1,0 +1,451 @@
+"""Many backups share a scratch database, and the verdict on each is what it would be alone."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Barrier, Lock, Timer
+from time import monotonic
+from typing import Any, BinaryIO
+
+import psutil
+import pytest
+
+from agentarmy_ops.backups.proof import Verifier
+from agentarmy_ops.backups.reference import BackupRef
+from agentarmy_ops.backups.verdict import Status, Verdict
+from agentarmy_ops.backups.verify import verify_backups
+from agentarmy_ops.errors import VerificationError
+from agentarmy_ops.postgres.conninfo import ConnInfo
+from agentarmy_ops.postgres.embedded import SCRATCH_CONFIGURATION, start_embedded, stop_embedded
+from agentarmy_ops.postgres.scratch import DatabaseFacts, ScratchServer
+from agentarmy_ops.postgres.tools import find_tools
+from agentarmy_ops_tests import hard_schema
+from agentarmy_ops_tests.backups.damage import BrokenOnRead, tools_that_run
+from agentarmy_ops_tests.fix_backups import Lab, NewLab
+
+Use = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class WatchedScratch(ScratchServer):
+    """A scratch server that remembers its databases, and tells when one is made."""
+
+    used: Use = lambda _: None
+    made: list[str] = field(default_factory=list)
+    most: list[int] = field(default_factory=lambda: [0])
+    _open: set[str] = field(default_factory=set)
+    _watch: Lock = field(default_factory=Lock, compare=False)
+
+    @contextmanager
+    def database(
+        self, facts: DatabaseFacts, *, template: ConnInfo | None = None
+    ) -> Iterator[ConnInfo]:
+        with super().database(facts, template=template) as database:
+            name = database.params["dbname"]
+            with self._watch:
+                self.made.append(name)
+                self._open.add(name)
+                self.most[0] = max(self.most[0], len(self._open))
+            try:
+                self.used(name)
+                yield database
+            finally:
+                with self._watch:
+                    self._open.remove(name)
+
+
+def _watched(lab: Lab, jobs: int = 1, use: Use = lambda _: None) -> tuple[Verifier, WatchedScratch]:
+    scratch = WatchedScratch(lab.scratch_server, used=use)
+    return replace(lab.verifier(), scratch_for=lambda _: scratch, jobs=jobs), scratch
+
+
+def _scratch_databases(server: ConnInfo) -> set[str]:
+    with server.connect() as connection:
+        rows = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'agentarmy_scratch_%'"
+        ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _small_fleet(lab: Lab, *slugs: str) -> list[BackupRef]:
+    """Backups of small tenants, and of the platform part after them."""
+    for slug in slugs:
+        lab.add_small_tenant(slug)
+    return _back_up(lab, slugs)
+
+
+def _back_up(lab: Lab, slugs: Sequence[str]) -> list[BackupRef]:
+    refs = [lab.back_up(slug).ref for slug in slugs]
+    lab.back_up_platform()
+    return refs
+
+
+def _verify(verifier: Verifier, refs: Sequence[BackupRef]) -> dict[str | None, Verdict]:
+    return {verdict.slug: verdict for verdict in verify_backups(verifier, refs)}
+
+
+GOOD = ("north", "south", "east", "west", "upper", "lower")
+PLATFORM, BATCH, SECOND = 1, 1, 1
+
+
+@pytest.mark.parametrize("major", [16, 18])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_bad_backup_among_good_ones_is_found_and_only_that(
+    new_lab: NewLab, major: int, jobs: int
+) -> None:
+    lab = new_lab(major)
+    bad = ("damaged", "not-isolated", "unrestorable")
+    for slug in (*GOOD, "reworded", *bad):
+        lab.add_small_tenant(slug)
+    hard_schema.apply_outside(
+        lab.database,
+        "varchar_in_list",
+        lab.tenants["reworded"].schema_name,
+        lab.tenants["reworded"].id,
+    )
+    lab.run("DROP POLICY tenant_isolation ON notes", "not-isolated")
+    lab.run(
+        "CREATE FUNCTION limit_of() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 1000;"
+        "ALTER TABLE notes ADD CONSTRAINT within CHECK (id < limit_of());"
+        "CREATE OR REPLACE FUNCTION limit_of() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 1",
+        "unrestorable",
+    )
+    again = lab.back_up("north").ref
+    refs = _back_up(lab, (*GOOD, "reworded", *bad))
+    path = lab.root / next(ref for ref in refs if ref.slug == "damaged").archive
+    stored = bytearray(path.read_bytes())
+    stored[len(stored) // 2] ^= 1
+    path.write_bytes(stored)
+
+    verifier, scratch = _watched(lab, jobs)
+    verdicts = list(verify_backups(verifier, [*refs, again]))
+    found = {verdict.ref: verdict for verdict in verdicts}
+    assert sorted(found) == sorted([*refs, again])
+    assert len(verdicts) == len(found)
+    for ref, verdict in found.items():
+        if ref.slug in bad:
+            assert verdict.status is Status.FAILED, verdict
+        else:
+            assert (verdict.status, verdict.causes) == (Status.VERIFIED, ()), verdict
+        if ref.slug != "damaged":
+            assert (verdict.restore_seconds or 0) > 0
+    by_slug = {ref.slug: verdict for ref, verdict in found.items()}
+    assert by_slug["damaged"].causes[0].startswith("the stored archive is not the one that was")
+    assert by_slug["not-isolated"].causes == ("table notes: policy tenant_isolation is missing",)
+    assert 'violates check constraint "within"' in by_slug["unrestorable"].summary
+    assert "VIEW tenant_reworded varchar_lists_view" in by_slug["reworded"].rewritten
+    assert {verdict.platform_backup_id for verdict in verdicts} == {
+        by_slug["north"].platform_backup_id
+    }
+    # Two backups of one tenant never share; the bad ones are looked at once more, alone.
+    batches = 2 if jobs == 1 else 3
+    assert len(scratch.made) <= PLATFORM + batches + SECOND + len(bad)
+    assert scratch.most[0] <= PLATFORM + jobs * (BATCH + SECOND)
+    assert _scratch_databases(lab.scratch_server) == set()
+
+
+def test_a_whole_fleet_of_reprints_takes_two_databases(new_lab: NewLab) -> None:
+    lab = new_lab()
+    slugs = ("one", "two", "three")
+    for slug in slugs:
+        lab.add_small_tenant(slug)
+        lab.run("ALTER TABLE notes ADD note_kind varchar CHECK (note_kind IN ('a', 'b'))", slug)
+    refs = _back_up(lab, slugs)
+    verifier, scratch = _watched(lab)
+    verdicts = _verify(verifier, refs)
+    for slug in slugs:
+        assert (verdicts[slug].status, verdicts[slug].causes) == (Status.VERIFIED, ())
+        assert verdicts[slug].rewritten == (f"TABLE tenant_{slug} notes",)
+    assert len(scratch.made) == PLATFORM + BATCH + SECOND
+
+
+def test_reprints_excuse_no_other_row(new_lab: NewLab, tmp_path: Path) -> None:
+    """Two tenants whose columns change places; the pg_restore here also changes a row of one."""
+    lab = new_lab()
+    slugs = ("spoilt", "sound")
+    for slug in slugs:
+        lab.add_small_tenant(slug)
+        lab.run(
+            "CREATE TABLE parent (a integer); CREATE TABLE child (own text, a integer);"
+            "INSERT INTO child VALUES ('mine', 1); ALTER TABLE child INHERIT parent;"
+            "ALTER TABLE parent ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+            "ALTER TABLE child ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+            "CREATE POLICY tenant_isolation ON parent; CREATE POLICY tenant_isolation ON child",
+            slug,
+        )
+    refs = _back_up(lab, slugs)
+    statement = "UPDATE tenant_spoilt.child SET own = upper(own)"
+    verifier = replace(lab.verifier(), bin_dirs=(tools_that_run(tmp_path, statement),), jobs=1)
+    verdicts = _verify(verifier, refs)
+    assert verdicts["spoilt"].causes == ("restored and dumped again, it is not the same",)
+    assert verdicts["sound"].status is Status.VERIFIED
+    assert "TABLE DATA tenant_sound child" in verdicts["sound"].rewritten
+
+
+def test_a_restore_that_gives_something_else_is_named_and_its_neighbours_are_verified(
+    new_lab: NewLab, tmp_path: Path
+) -> None:
+    lab = new_lab()
+    refs = _small_fleet(lab, "acme", "globex", "initech")
+    grants = "GRANT SELECT ON tenant_globex.notes TO pg_monitor"
+    verifier = replace(lab.verifier(), bin_dirs=(tools_that_run(tmp_path, grants),), jobs=1)
+    verdicts = _verify(verifier, refs)
+    assert [str(difference) for difference in verdicts["globex"].differences] == [
+        "ACL tenant_globex.TABLE notes: unexpected"
+    ]
+    assert [verdicts[slug].status for slug in ("acme", "initech")] == [Status.VERIFIED] * 2
+
+
+# Code that a restore runs may look anywhere; pg_depend knows nothing of it.
+BORROWING = {
+    "by name": "CREATE FUNCTION lent() RETURNS boolean LANGUAGE sql AS"
+    " 'SELECT EXISTS (SELECT FROM tenant_a_lender.users)'",
+    "by a computed name": "CREATE FUNCTION lent() RETURNS boolean LANGUAGE plpgsql AS"
+    " 'BEGIN EXECUTE format(''SELECT FROM tenant_%s_lender.users'', ''a''); RETURN true; END'",
+}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("how", BORROWING)
+def test_what_is_restorable_only_beside_a_neighbour_is_not_verified(
+    new_lab: NewLab, how: str, jobs: int
+) -> None:
+    lab = new_lab()
+    slugs = ("a-lender", "borrower", "other-1", "other-2")
+    for slug in slugs:
+        lab.add_small_tenant(slug)
+    lab.run(f"{BORROWING[how]}; ALTER TABLE notes ADD CHECK (lent())", "borrower")
+    refs = _back_up(lab, slugs)
+    verifier, scratch = _watched(lab, jobs)
+    verdicts = _verify(verifier, refs)
+    assert verdicts["borrower"].status is Status.FAILED
+    assert 'relation "tenant_a_lender.users" does not exist' in verdicts["borrower"].summary
+    assert {verdicts[slug].status for slug in slugs if slug != "borrower"} == {Status.VERIFIED}
+    assert len(scratch.made) == PLATFORM + jobs * BATCH + 1
+
+
+def test_a_restore_that_changes_the_platform_part_proves_nothing_for_its_neighbours(
+    new_lab: NewLab,
+) -> None:
+    """The row that one brings along is what another lacks."""
+    lab = new_lab()
+    slugs = ("bringer", "needy", "other")
+    for slug in slugs:
+        lab.add_small_tenant(slug)
+    refs = [lab.back_up("other").ref]
+    lab.back_up_platform()
+    lab.run(
+        "CREATE FUNCTION brings() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN"
+        " INSERT INTO shared.plans VALUES (9, ''New'') ON CONFLICT DO NOTHING; RETURN true; END';"
+        "ALTER TABLE notes ADD CHECK (brings());"
+        "UPDATE users SET plan = 2",
+        "bringer",
+    )
+    lab.run("UPDATE users SET plan = 9 WHERE id = 1", "needy")
+    refs += [lab.back_up(slug).ref for slug in ("bringer", "needy")]
+    verifier, scratch = _watched(lab)
+    verdicts = _verify(verifier, refs)
+    assert verdicts["needy"].status is Status.ERROR
+    assert 'is not present in table "plans"' in verdicts["needy"].summary
+    assert verdicts["other"].status is Status.VERIFIED
+    assert verdicts["bringer"].status is Status.VERIFIED
+    assert len(scratch.made) == PLATFORM + BATCH + len(slugs)
+
+
+def test_restores_run_at_once(new_lab: NewLab) -> None:
+    """Each waits for the other; and no third database is used beside them."""
+    lab = new_lab()
+    refs = _small_fleet(lab, *GOOD)
+    both = Barrier(2)
+
+    def meet(name: str) -> None:
+        if len(scratch.made) > PLATFORM:
+            both.wait(60)
+
+    verifier, scratch = _watched(lab, 2, meet)
+    verdicts = _verify(verifier, refs)
+    assert {verdict.status for verdict in verdicts.values()} == {Status.VERIFIED}
+    assert (len(scratch.made), scratch.most[0]) == (PLATFORM + 2, PLATFORM + 2)
+
+
+def test_a_dump_of_the_batch_that_fails_leaves_everyone_to_be_verified_alone(
+    new_lab: NewLab, tmp_path: Path
+) -> None:
+    lab = new_lab()
+    refs = _small_fleet(lab, "acme", "globex")
+    tools = find_tools(16)
+    (tmp_path / "pg_restore").symlink_to(tools.program("pg_restore"))
+    (tmp_path / "pg_dump").write_text(
+        f'#!/bin/sh\ncase "$*" in *tenant_acme*tenant_globex*) echo no >&2; exit 1;; esac\n'
+        f'exec {tools.program("pg_dump")} "$@"\n'
+    )
+    (tmp_path / "pg_dump").chmod(0o755)
+    verifier, scratch = _watched(lab)
+    verdicts = _verify(replace(verifier, bin_dirs=(tmp_path,)), refs)
+    assert [verdict.status for verdict in verdicts.values()] == [Status.VERIFIED] * 2
+    assert len(scratch.made) == PLATFORM + BATCH + 2
+
+
+def test_a_store_that_breaks_for_some_is_an_error_for_them_only(new_lab: NewLab) -> None:
+    lab = new_lab()
+    refs = _small_fleet(lab, *GOOD)
+
+    class Broken(BrokenOnRead):
+        def open(self, name: str) -> Any:
+            return super().open(name) if "/south/" in name else lab.store.open(name)
+
+    verifier = replace(lab.verifier(Broken(lab.store, 2000)), jobs=2)
+    verdicts = _verify(verifier, refs)
+    assert verdicts.pop("south").causes == ("cannot read the object: the connection was reset",)
+    assert {verdict.status for verdict in verdicts.values()} == {Status.VERIFIED}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_scratch_server_that_goes_away_is_an_error_for_all_that_are_left(
+    new_lab: NewLab, tmp_path: Path, jobs: int
+) -> None:
+    lab = new_lab()
+    refs = _small_fleet(lab, *GOOD)
+    data_dir = tmp_path / "short-lived" / "scratch-16"
+    server = start_embedded(data_dir, major=16, configuration=SCRATCH_CONFIGURATION)
+
+    class Stopping:
+        opened = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(lab.store, name)
+
+        @contextmanager
+        def open(self, name: str) -> Iterator[BinaryIO]:
+            self.opened += name.startswith("tenants/")
+            if self.opened == 3:
+                stop_embedded(data_dir)
+            with lab.store.open(name) as stream:
+                yield stream
+
+    scratch = ScratchServer(server)
+    verifier = replace(lab.verifier(Stopping()), scratch_for=lambda _: scratch, jobs=jobs)
+    verdicts = _verify(verifier, refs)
+    assert {verdict.status for verdict in verdicts.values()} == {Status.ERROR}
+    assert set(verdicts) == set(GOOD)
+    assert all("scratch server" in verdict.summary for verdict in verdicts.values())
+
+
+def _sleeping_fleet(lab: Lab) -> list[BackupRef]:
+    """One tenant is done at once; the others' restores take minutes."""
+    for slug in ("quick", "slow-1", "slow-2", "slow-3"):
+        lab.add_small_tenant(slug)
+    refs = [lab.back_up("quick").ref]
+    lab.back_up_platform()
+    for slug in ("slow-1", "slow-2", "slow-3"):
+        lab.run(
+            "CREATE FUNCTION nap() RETURNS boolean LANGUAGE sql RETURN true;"
+            "ALTER TABLE notes ADD CHECK (nap());"
+            "CREATE OR REPLACE FUNCTION nap() RETURNS boolean LANGUAGE sql"
+            " RETURN pg_catalog.pg_sleep(1) IS NOT NULL",
+            slug,
+        )
+    refs += [lab.back_up(slug).ref for slug in ("slow-1", "slow-2", "slow-3")]
+    lab.back_up_platform()
+    return refs
+
+
+def _nothing_is_left(lab: Lab) -> None:
+    assert not [t for t in threading.enumerate() if t.name.startswith("verify-")]
+    children = psutil.Process().children(recursive=True)
+    assert not [c for c in children if c.name() in ("pg_dump", "pg_restore")]
+    assert _scratch_databases(lab.scratch_server) == set()
+
+
+def test_closing_the_generator_ends_everything_soon(new_lab: NewLab) -> None:
+    lab = new_lab()
+    refs = _sleeping_fleet(lab)
+    # Upon the first platform backup goes one, upon the second three.
+    verdicts = verify_backups(replace(lab.verifier(), jobs=2), refs[:1])
+    assert next(verdicts).slug == "quick"
+    verdicts.close()  # type: ignore[attr-defined]
+    _nothing_is_left(lab)
+
+    started = monotonic()
+    everything = verify_backups(replace(lab.verifier(), jobs=2), refs[1:])
+    with pytest.raises(KeyboardInterrupt):
+        _interrupt_when_restoring(everything)
+    assert monotonic() - started < 60
+    _nothing_is_left(lab)
+    with lab.scratch_server.connect() as connection:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%'"
+        assert connection.execute(query).fetchone() == (0,)
+
+
+def _interrupt_when_restoring(verdicts: Iterator[Verdict]) -> None:
+    """Ctrl-C, when at least one pg_restore was seen."""
+
+    def interrupt() -> None:
+        restores = [c for c in psutil.Process().children() if c.name() == "pg_restore"]
+        if len(restores) < 2:
+            timer = Timer(0.1, interrupt)
+            timer.start()
+        else:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    Timer(0.1, interrupt).start()
+    list(verdicts)
+
+
+def test_the_scratch_server_is_looked_up_once(new_lab: NewLab) -> None:
+    lab = new_lab()
+    refs = _small_fleet(lab, *GOOD)
+    asked: list[int] = []
+
+    def scratch_for(major: int) -> ScratchServer:
+        asked.append(major)
+        return ScratchServer(lab.scratch_server)
+
+    verifier = replace(lab.verifier(), scratch_for=scratch_for, jobs=2)
+    assert len(_verify(verifier, refs)) == len(GOOD)
+    assert asked == [16]
+
+
+def test_no_platform_backup_is_needed_where_nothing_of_it_is(new_lab: NewLab) -> None:
+    lab = new_lab()
+    for slug in ("acme", "globex", "needy"):
+        lab.add_small_tenant(slug)
+        if slug != "needy":
+            lab.run("ALTER TABLE users DROP CONSTRAINT users_plan_fkey", slug)
+    refs = [lab.back_up(slug).ref for slug in ("acme", "globex", "needy")]
+    verifier, scratch = _watched(lab)
+    verdicts = _verify(verifier, refs)
+    assert verdicts["needy"].status is Status.ERROR
+    assert "there is no platform backup" in verdicts["needy"].summary
+    assert verdicts["acme"].status is verdicts["globex"].status is Status.VERIFIED
+    assert len(scratch.made) == BATCH + 1
+
+
+def test_a_session_that_would_make_good_backups_look_bad_is_no_verdict(new_lab: NewLab) -> None:
+    lab = new_lab()
+    role = lab.scratch_server.params["user"]
+    lab.run(f"ALTER DEFAULT PRIVILEGES FOR ROLE {role} GRANT SELECT ON TABLES TO PUBLIC")
+    refs = _small_fleet(lab, "acme", "globex")
+    for verdict in _verify(lab.verifier(), refs).values():
+        assert verdict.status is Status.ERROR
+        assert "has default privileges" in verdict.summary
+
+
+def test_a_failing_database_of_the_batch_is_no_verdict_on_it(new_lab: NewLab) -> None:
+    lab = new_lab()
+    refs = _small_fleet(lab, "acme", "globex")
+    made = 0
+
+    def fail_once(_: str) -> None:
+        nonlocal made
+        made += 1
+        if made == PLATFORM + BATCH:
+            raise VerificationError("no space")
+
+    verifier, _ = _watched(lab, 1, fail_once)
+    verdicts = _verify(verifier, refs)
+    assert {verdict.status for verdict in verdicts.values()} == {Status.VERIFIED}
