@@ -14,8 +14,8 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
-from agentarmy_ops.backups.source import MIB, BackupSource, usable_cores
 from agentarmy_ops.backups.proof import Verifier
+from agentarmy_ops.backups.source import MIB, BackupSource, usable_cores
 from agentarmy_ops.errors import ConfigurationError, OpsError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.embedded import (
@@ -125,7 +125,11 @@ class Runtime:
     def verifier(self, run_id: str | None = None) -> Verifier:
         """What backups are verified with."""
         return Verifier(
-            store=self.store, scratch_for=self._tidy_scratch, bin_dirs=self.bin_dirs, run_id=run_id
+            store=self.store,
+            scratch_for=self._tidy_scratch,
+            bin_dirs=self.bin_dirs,
+            run_id=run_id,
+            jobs=self.settings.concurrent_verifications or usable_cores(),
         )
 
     def _tidy_scratch(self, major: int) -> ScratchServer:

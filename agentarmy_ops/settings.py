@@ -91,7 +91,16 @@ class Settings(BaseSettings):
     dump_batch_mib: int = Field(
         1024,
         ge=1,
-        description="MiB of tables that tenants who share a pg_dump may have; a larger one goes alone",
+        description=(
+            "MiB of tables that tenants who share a pg_dump may have; a larger one goes alone"
+        ),
+    )
+    concurrent_verifications: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "Scratch databases that backups are restored into at once; unset: as many as cores"
+        ),
     )
     lock_timeout_seconds: int = Field(
         60, ge=1, description="How long to wait for a tenant's or a table's lock, in seconds"

@@ -107,6 +107,7 @@ def test_urls_that_are_set_are_used_and_nothing_is_started(
             scratch_database_url=SecretStr(scratch_servers(16).url),
             lock_timeout_seconds=7,
             backup_compression_level=9,
+            concurrent_verifications=3,
         )
     )
     assert (runtime.owner, runtime.backup) == (app_database.owner, app_database.backup)
@@ -114,6 +115,7 @@ def test_urls_that_are_set_are_used_and_nothing_is_started(
     assert ConnInfo.parse(runtime.dagster_url).password == "x"
     source = runtime.source()
     assert (source.lock_timeout_seconds, source.compression_level) == (7, 9)
+    assert runtime.verifier().jobs == 3
     assert not (tmp_path / "home").exists()
 
 
