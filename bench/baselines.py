@@ -30,14 +30,18 @@ def spread(tenants: Sequence[Tenant], count: int) -> list[Tenant]:
     return [tenants[(2 * n + 1) * len(tenants) // (2 * count)] for n in range(count)]
 
 
-def loop_seconds_per_tenant(lab: Lab, fleet: Fleet) -> float:
-    """The median of stock ``pg_dump -Fc --schema``, one tenant at a time, over a sample."""
+def loop_seconds_per_tenant(lab: Lab, fleet: Fleet, setting: str = "") -> float:
+    """The median of stock ``pg_dump -Fc --schema``, one tenant at a time, over a sample; with a
+    setting of the planner, where one is given."""
     target = str(lab.folder / "loop.dump")
     sample = spread(fleet.tenants, lab.size.loop_sample)
-    run(pg_dump(lab, fleet, sample[:1]), stdout=target)
-    return statistics.median(
-        seconds(partial(run, pg_dump(lab, fleet, [tenant]), stdout=target)) for tenant in sample
-    )
+    environment = {"PGOPTIONS": f"-c {setting}" if setting else ""}
+
+    def dump(tenant: Tenant) -> None:
+        run(pg_dump(lab, fleet, [tenant]), stdout=target, environment=environment)
+
+    dump(sample[0])
+    return statistics.median(seconds(partial(dump, tenant)) for tenant in sample)
 
 
 class Floor:

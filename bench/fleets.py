@@ -31,6 +31,7 @@ from bench.servers import building, create_database
 from bench.tenant_rows import rows_of, tables_of
 
 _CONNECTIONS = 2
+_TENANTS_PER_CONNECTION = 50  # a session keeps what it knows of each table it made
 _LARGE_TABLES = 4
 _LARGE_ROW_BYTES = 100
 
@@ -74,7 +75,8 @@ def grown(fleet: Fleet, tenants: int) -> Fleet:
     """The fleet with more small tenants, ``tenants`` in all, and the catalogue vacuumed."""
     missing = range(len(fleet.tenants), tenants)
     with building(fleet.server), ThreadPoolExecutor(_CONNECTIONS) as pool:
-        shares = [missing[start::_CONNECTIONS] for start in range(_CONNECTIONS)]
+        starts = range(0, len(missing), _TENANTS_PER_CONNECTION)
+        shares = [missing[start : start + _TENANTS_PER_CONNECTION] for start in starts]
         list(pool.map(lambda share: _add_small_tenants(fleet.database, share), shares))
         _vacuum_catalogue(fleet.database)
     return _with_tenants(fleet)

@@ -50,6 +50,7 @@ def plot_growth(rows: Sequence[Row], target: Path) -> None:
     )
     counts = sorted({int(str(row[TENANTS])) for row in rows})
     axes.set_xticks(counts, [f"{count:,}" for count in counts])
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     axes.grid(visible=True, alpha=0.3)
     axes.legend()

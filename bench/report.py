@@ -67,9 +67,13 @@ def markdown(rows: Sequence[Row]) -> str:
     lines = [
         f"| {' | '.join(columns)} |",
         f"|{'|'.join('--:' if number else '---' for number in right)}|",
-        *(f"| {' | '.join(show(row.get(column)) for column in columns)} |" for row in rows),
+        *(f"| {' | '.join(_cell(row.get(column)) for column in columns)} |" for row in rows),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _cell(value: str | float | None) -> str:
+    return show(value).replace("|", "\\|")
 
 
 def terminal(title: str, rows: Sequence[Row]) -> Table:

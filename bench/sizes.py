@@ -11,18 +11,24 @@ GB = 10**9
 class Size:
     """One run's amounts.
 
-    ``steps`` are the numbers of tenants at which a growing fleet is measured, by PostgreSQL
-    major; ``loop_sample`` is how many tenants stand for all in the loop of pg_dump.
+    By PostgreSQL major, ``steps`` are the numbers of tenants at which a growing fleet is measured,
+    and ``verified`` is how many tenants' backups are verified at most. ``loop_sample`` is how
+    many tenants stand for all in the loop of pg_dump.
     """
 
     name: str
     steps: Mapping[int, tuple[int, ...]]
-    verified_tenants: int
+    verified: Mapping[int, int]
     loop_sample: int
     repetitions: int
     large_bytes: int
     memory_bytes: tuple[int, ...]
     batch: int = 250
+
+    def verified_step(self, major: int) -> int:
+        """The step at which backups are verified."""
+        steps = self.steps[major]
+        return max((step for step in steps if step <= self.verified[major]), default=min(steps))
 
     def rounds(self, tenants: int) -> int:
         """How often a fleet of so many tenants is backed up for one figure."""
@@ -33,7 +39,7 @@ SIZES = {
     "small": Size(
         name="small",
         steps={16: (10, 100), 18: (10, 100)},
-        verified_tenants=100,
+        verified={16: 100, 18: 10},
         loop_sample=5,
         repetitions=3,
         large_bytes=100 * MB,
@@ -42,7 +48,7 @@ SIZES = {
     "full": Size(
         name="full",
         steps={16: (10, 100, 1000, 5000), 18: (10, 100, 1000)},
-        verified_tenants=1000,
+        verified={16: 1000, 18: 100},
         loop_sample=5,
         repetitions=3,
         large_bytes=2 * GB,

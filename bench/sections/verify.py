@@ -29,7 +29,7 @@ def measure(lab: Lab) -> Iterator[Row]:
     """One row, at the step that has the number of tenants to be verified."""
     fleet = lab.current
     count = len(fleet.tenants)
-    if count != min(lab.size.verified_tenants, max(lab.size.steps[lab.major])):
+    if count != lab.size.verified_step(lab.major):
         return
     store, manifests = lab.backups_of(count)
     back_up_platform(fleet.source, store)
