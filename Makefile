@@ -61,11 +61,11 @@ lock: ## Pin all dependencies again (needs uv)
 	    --constraint requirements.lock --group dev --output-file requirements-dev.lock pyproject.toml
 
 BENCH ?= small
-BENCH_FLAGS ?=
+ARGS ?=
 
 .PHONY: bench
-bench: $(VENV)/.bench-installed ## Measure; BENCH=full is the real thing, BENCH_FLAGS are passed on
-	PYTHONPATH=. $(BIN)/python -m bench --size $(BENCH) $(BENCH_FLAGS)
+bench: $(VENV)/.bench-installed ## Measure; BENCH=full is the real thing, ARGS are passed on
+	PYTHONPATH=. $(BIN)/python -m bench --size $(BENCH) $(ARGS)
 $(VENV)/.bench-installed: $(STAMP) requirements-bench.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
