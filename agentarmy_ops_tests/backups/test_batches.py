@@ -252,7 +252,7 @@ MUCH = (
 )
 
 
-def test_an_outcome_is_there_while_the_dump_goes_on(
+def test_an_outcome_is_there_and_its_tenant_free_while_the_dump_goes_on(
     fleet: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store takes the first bytes of hotel, whose data is last, only when acme is done."""
@@ -267,6 +267,11 @@ def test_an_outcome_is_there_while_the_dump_goes_on(
     store = WatchedStore(fleet.store, wait)
     for outcome in back_up_tenants(fleet.source(), store, [fleet.tenants[slug] for slug in SLUGS]):
         assert outcome.manifest is not None
+        with (
+            fleet.database.connect(autocommit=True) as other,
+            tenant_lock(other, outcome.tenant.slug, timeout_seconds=1),
+        ):
+            pass
         seen.set()
 
 
