@@ -98,7 +98,7 @@ def _page(results: Results, image: str | None) -> Iterator[str]:
         "times; MB are 1,000,000 bytes.\n"
     )
     yield "## Machine\n"
-    yield markdown([{"": name, "of the run": value} for name, value in results.machine.items()])
+    yield markdown([{"": name, "measured on": value} for name, value in results.machine.items()])
     for section in SECTIONS:
         parts = results.of(section)
         if not parts or not any(part.rows or part.error for part in parts):

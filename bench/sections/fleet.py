@@ -14,7 +14,6 @@ from bench.sizes import MB
 
 _WARM_TENANTS = 100
 _MANY = 1000
-_FASTER = {16: 30, 18: 150}
 _OVER_FLOOR = 3
 _GROWTH = 1.5
 _TUNED = "enable_mergejoin=off"
@@ -22,6 +21,9 @@ _GROWTH_FROM, _GROWTH_TO = 100, 5000
 
 MAJOR, TENANTS, EACH = "major", "tenants", "engine s/tenant"
 OVER_LOOP, OVER_FLOOR, LOOP_EACH = "loop ÷ engine", "engine ÷ floor", "loop s/tenant (sampled)"
+OVER_TUNED = "tuned loop ÷ engine"
+# The bound of 16 was set where the loop had the good plan, so luck must not help to reach it.
+_FASTER = {16: {OVER_LOOP: 30, OVER_TUNED: 30}, 18: {OVER_LOOP: 150}}
 
 
 def measure(lab: Lab) -> Iterator[Row]:
@@ -57,7 +59,7 @@ def measure(lab: Lab) -> Iterator[Row]:
         "loop s (extrapolated)": each * count,
         OVER_LOOP: each * count / engine,
         "tuned loop s/tenant (sampled)": tuned,
-        "tuned loop ÷ engine": tuned * count / engine,
+        OVER_TUNED: tuned * count / engine,
         "floor s": lowest,
         OVER_FLOOR: engine / lowest,
         "engine peak MB": max(peaks) / MB,
@@ -75,10 +77,10 @@ def goals(rows: Sequence[Row]) -> Iterable[Goal]:
         at = max(own)
         where = f"PostgreSQL {major}, {at:,} tenants" if at >= _MANY else f"PostgreSQL {major}"
         last = own[at] if at >= _MANY else None
-        if bound := _FASTER.get(major):
-            text = f"{where}: at least {bound}x as fast as the loop, from {_MANY:,} tenants on"
-            yield at_least(text, _number(last, OVER_LOOP), bound)
-        text = f"{where}: at most {_OVER_FLOOR}x the floor, from {_MANY:,} tenants on"
+        for column, bound in _FASTER.get(major, {}).items():
+            text = f"{where}: {column} at least {bound}, from {_MANY:,} tenants on"
+            yield at_least(text, _number(last, column), bound)
+        text = f"{where}: {OVER_FLOOR} at most {_OVER_FLOOR}, from {_MANY:,} tenants on"
         yield at_most(text, _number(last, OVER_FLOOR), _OVER_FLOOR)
         first, final = _number(own.get(_GROWTH_FROM), EACH), _number(own.get(_GROWTH_TO), EACH)
         growth = final / first if first and final else None
@@ -104,7 +106,8 @@ few larger tenants count as usual ones, in the loop's favour. Whether PostgreSQL
 plan for one of pg_dump's queries hangs on the rows that the last `ANALYZE` of the catalogue
 happened to sample; *tuned loop* is the loop spared of it, by `enable_mergejoin=off`. *Floor* is
 `COPY … TO STDOUT` of every table of all tenants by `psql` over one connection to `/dev/null`:
-reading without catalogue, compression or store. *Plain* is the archives before compression. *Peak*
+reading without catalogue, compression or store. The engine may use several connections at once;
+loop and floor use one. *Plain* is the archives before compression. *Peak*
 is the memory of the engine's process and its children (proportional set size, sampled), without
 the server.
 """,

@@ -96,8 +96,9 @@ SECTION = Section(
     about=f"""\
 `verify_backups` over the newest backup of every tenant, each with the verdict `verified`, against
 a loop of `zstd -dc archive | pg_restore --exit-on-error` of the same archives into one database of
-the same scratch server. The first {_WARM} restores only warm up; what they took is extrapolated
-from the rest, as is what remains after {_LOOP_SECONDS} seconds of the loop.
+the same scratch server. The engine may work on several backups at once, the loop does one after
+the other. The first {_WARM} restores only warm up; what they took is extrapolated from the rest, as
+is what remains after {_LOOP_SECONDS} seconds of the loop.
 """,
     measure=measure,
     per_step=True,
