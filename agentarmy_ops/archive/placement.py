@@ -78,8 +78,6 @@ def _own_namespace(entry: TocEntry) -> bytes | None:
 
 
 def _is_shared(entry: TocEntry) -> bool:
-    if entry.namespace:
-        return False
     if entry.desc in _SHARED_DESCS or is_about_database(entry):
         return True
     return entry.desc in _ATTACHED_DESCS and (entry.tag or b"").startswith(b"LARGE OBJECT")

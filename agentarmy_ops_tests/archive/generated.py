@@ -133,7 +133,8 @@ def archives(draw: st.DrawFn, versions: Sequence[tuple[int, int, int]]) -> Gener
         )
         pieces = st.lists(st.binary(min_size=1, max_size=30), max_size=3).map(tuple)
         found = draw(st.lists(pieces, min_size=1, max_size=3))
-        objects[large.dump_id] = {first + number: data for number, data in enumerate(found)}
+        by_oid = [(first + number, data) for number, data in enumerate(found)]
+        objects[large.dump_id] = dict(draw(st.permutations(by_oid)))
         entries.append(large)
     return Generated(
         header,

@@ -1,5 +1,6 @@
 """The inner loop in C and in Python, and the readers around it, at every edge of a window."""
 
+import hashlib
 import shutil
 import sysconfig
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from agentarmy_ops.archive import chunks, data, primitives
 from agentarmy_ops.archive.chunks import LONGEST_CHUNK, Unwrap, unwrap_in_python
 from agentarmy_ops.archive.data import BlockReader
 from agentarmy_ops.archive.primitives import ArchiveInput, encode_integer
+from agentarmy_ops.archive.rows import COPY_TERMINATOR, RowsDigest
 from agentarmy_ops.errors import ArchiveError
 from agentarmy_ops_tests.archive import craft
 from agentarmy_ops_tests.archive.fragments import in_pieces
@@ -174,7 +176,7 @@ def test_its_buffers_are_free_afterwards(unwrap: Unwrap) -> None:
     source, target = bytearray(encode_integer(1) + b"x" + encode_integer(-1)), bytearray(9)
     unwrap(source, 0, 6, target, 4)
     for stop in (len(source), 99):
-        with pytest.raises(ValueError, match="not the length|outside"):
+        with pytest.raises(ValueError, match=r"not the length|outside"):
             unwrap(source, 0, stop, target, 4)
     # A bytearray whose buffer is in use cannot be resized.
     source.clear()
@@ -311,6 +313,35 @@ def test_chunks_about_as_long_as_the_window(unwrap: Unwrap, more: int) -> None:
             ((_, _, raw, objects),) = _read(block.encode(4), size, 4)
             assert raw == block.encode(4)
             assert objects == {0: (every, every.count(b"\n"))}
+
+
+# -- RowsDigest ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.sampled_from([b"x", b"\n", b"\\.", b"\\.\n\n\n", b"abcdef\n"]), max_size=8).map(
+        b"".join
+    ),
+    st.lists(st.integers(0, 12), max_size=20),
+    st.sampled_from([COPY_TERMINATOR, b""]),
+    st.booleans(),
+)
+def test_rows_are_hashed_whatever_pieces_they_come_in(
+    content: bytes, sizes: Sequence[int], terminator: bytes, ends: bool
+) -> None:
+    whole = content + (terminator if ends else b"")
+    digest, rest = RowsDigest(terminator), whole
+    for size in [*sizes, len(whole)]:
+        piece, rest = rest[:size], rest[size:]
+        digest.add(memoryview(piece), piece.count(b"\n"))
+    if whole.endswith(terminator):
+        rows = whole.removesuffix(terminator)
+        wanted = (rows.count(b"\n"), len(rows), hashlib.sha256(rows).hexdigest())
+        assert digest.finish() == wanted
+    else:
+        with pytest.raises(ArchiveError, match="does not end as COPY data does"):
+            digest.finish()
 
 
 # -- ArchiveInput -------------------------------------------------------------------------------
