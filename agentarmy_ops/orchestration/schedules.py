@@ -20,8 +20,6 @@ from agentarmy_ops.orchestration.partitions import PARTITIONS_NAME
 from agentarmy_ops.orchestration.requests import range_requests
 from agentarmy_ops.settings import load_settings
 
-# A verification takes its tenants one after another, so runs beside each other are faster.
-MAX_VERIFICATIONS_PER_RUN = 100
 _settings = load_settings()
 
 
@@ -54,5 +52,5 @@ def weekly_restore_verification(
     stored = context.instance.get_dynamic_partitions(PARTITIONS_NAME)
     if not stored:
         yield SkipReason("there are no tenants")
-    most = min(_settings.max_partitions_per_run, MAX_VERIFICATIONS_PER_RUN)
+    most = _settings.max_partitions_per_run
     yield from range_requests(stored, stored, restore_verification, most)

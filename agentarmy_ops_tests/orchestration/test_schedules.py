@@ -40,18 +40,6 @@ def test_the_night_backs_up_every_tenant_in_batches_and_the_platform_once(
     ]
 
 
-def test_a_verification_run_takes_fewer_tenants(stack: Stack) -> None:
-    """They are verified one after another, so runs beside each other are faster."""
-    slugs = [f"tenant-{number:03}" for number in range(schedules.MAX_VERIFICATIONS_PER_RUN + 1)]
-    stack.instance.add_dynamic_partitions(PARTITIONS_NAME, slugs)
-    context = build_schedule_context(instance=stack.instance)
-    assert ranges(schedules.weekly_restore_verification(context)) == [  # type: ignore[arg-type]
-        (["restore_verification"], slugs[0], slugs[-2]),
-        (["restore_verification"], slugs[-1], slugs[-1]),
-    ]
-    assert len(ranges(schedules.nightly_backup(context))) == 1  # type: ignore[arg-type]
-
-
 def test_without_tenants_the_night_backs_up_the_platform_and_the_week_is_skipped(
     stack: Stack,
 ) -> None:
