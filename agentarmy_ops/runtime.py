@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
-from agentarmy_ops.backups.proof import Verifier
+from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.source import MIB, BackupSource, usable_cores
 from agentarmy_ops.errors import ConfigurationError, OpsError
 from agentarmy_ops.postgres.conninfo import ConnInfo

@@ -11,8 +11,8 @@ import pytest
 from psycopg import sql
 
 from agentarmy_ops.backups.create import BackupSource, back_up_platform, back_up_tenants
+from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.manifest import Manifest
-from agentarmy_ops.backups.proof import Verifier
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.verdict import Verdict
 from agentarmy_ops.backups.verify import verify_backups

@@ -9,7 +9,7 @@ from threading import Lock
 import psycopg
 
 from agentarmy_ops.backups.catalog import list_backups, platform_for
-from agentarmy_ops.backups.proof import Findings, Verifier
+from agentarmy_ops.backups.findings import Findings, Verifier
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.stopping import Stop
 from agentarmy_ops.backups.verdict import Status, Verdict

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agentarmy_ops.backups.catalog import load_manifest
+from agentarmy_ops.backups.findings import Findings, Verifier
 from agentarmy_ops.backups.manifest import Manifest
-from agentarmy_ops.backups.proof import Findings, Verifier, prepared, prove
+from agentarmy_ops.backups.proof import prove
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.snapshot import Connection, query
 from agentarmy_ops.backups.verdict import Verdict
+from agentarmy_ops.backups.workbench import prepared
 from agentarmy_ops.errors import ArchiveError, OpsError, VerificationError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 

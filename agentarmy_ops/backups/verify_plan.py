@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from agentarmy_ops.archive.fingerprint import EntryFingerprint
 from agentarmy_ops.backups.catalog import load_manifest
+from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.manifest import Manifest
-from agentarmy_ops.backups.proof import Verifier, facts_of
 from agentarmy_ops.backups.reference import BackupRef
+from agentarmy_ops.backups.workbench import facts_of
 from agentarmy_ops.errors import OpsError
 from agentarmy_ops.postgres.scratch import DatabaseFacts
 

@@ -5,9 +5,10 @@ from contextlib import ExitStack
 
 from agentarmy_ops.archive.reprint import Reprint, find_reprint
 from agentarmy_ops.backups.pipeline import Sink
-from agentarmy_ops.backups.proof import Bench, same_rows
+from agentarmy_ops.backups.proof import same_rows
 from agentarmy_ops.backups.scratch_restore import RestoreProcess
 from agentarmy_ops.backups.verify_restored import Restored, dump_split
+from agentarmy_ops.backups.workbench import Bench
 from agentarmy_ops.postgres.conninfo import ConnInfo
 
 

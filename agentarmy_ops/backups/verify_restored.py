@@ -7,9 +7,10 @@ from time import monotonic
 from agentarmy_ops.archive.describe import Description
 from agentarmy_ops.archive.split import Part, split
 from agentarmy_ops.backups.dump import schema_patterns
+from agentarmy_ops.backups.findings import Findings
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.backups.pipeline import Sink
-from agentarmy_ops.backups.proof import Bench, Findings
+from agentarmy_ops.backups.workbench import Bench
 from agentarmy_ops.postgres.conninfo import ConnInfo
 
 

@@ -2,13 +2,15 @@
 
 What is found here is only ever *verified*: whoever is not found equal and fine is verified alone.
 So that no neighbour helps a tenant to be restored, each finds the database as it would alone:
-those restored before are renamed while it is restored, so that nothing finds them by their name.
-And the platform part must be in the end what it was before, or the batch says nothing.
+those restored before are renamed while it is restored, so that nothing finds them by their name,
+and none stays whose rows a table elsewhere gives, too. And the platform part must be in the end
+what it was before, or the batch says nothing.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -16,17 +18,10 @@ from psycopg import sql
 from agentarmy_ops.archive.describe import describe
 from agentarmy_ops.archive.fingerprint import Fingerprint
 from agentarmy_ops.backups.dump import platform_patterns
-from agentarmy_ops.backups.proof import (
-    Bench,
-    Findings,
-    Verifier,
-    check_restored,
-    facts_of,
-    look_up,
-    read_and_restore,
-    restored_states,
-)
-from agentarmy_ops.backups.snapshot import Connection
+from agentarmy_ops.backups.findings import Findings, Verifier
+from agentarmy_ops.backups.proof import read_and_restore
+from agentarmy_ops.backups.restored_state import check_restored, restored_states
+from agentarmy_ops.backups.snapshot import Connection, query
 from agentarmy_ops.backups.verify_alone import (
     Template,
     findings_upon,
@@ -36,6 +31,7 @@ from agentarmy_ops.backups.verify_alone import (
 from agentarmy_ops.backups.verify_plan import Candidate
 from agentarmy_ops.backups.verify_reprints import accept_reprints
 from agentarmy_ops.backups.verify_restored import Restored, dump_again
+from agentarmy_ops.backups.workbench import Bench, facts_of, look_up
 from agentarmy_ops.errors import DatabaseError, OpsError
 from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
@@ -117,11 +113,14 @@ def _restore_each(
             archived = read_and_restore(findings, manifest, bench)
             if archived and not findings.causes:
                 one = Restored(findings, manifest, manifest.tenant.schema_name, archived)
-        if one:
+        if one and query(session, "outside_parents", schema=one.schema):
+            # By whatever name: through the parent its rows would be seen by its neighbours.
+            _alter(session, "DROP SCHEMA {} CASCADE", one.schema)
+        elif one:
             restored.append(one)
-            _rename(session, one.schema, _aside(len(restored)))
+            _alter(session, "ALTER SCHEMA {} RENAME TO {}", one.schema, _aside(len(restored)))
     for number, one in enumerate(restored, 1):
-        _rename(session, _aside(number), one.schema)
+        _alter(session, "ALTER SCHEMA {} RENAME TO {}", _aside(number), one.schema)
     return restored
 
 
@@ -130,11 +129,8 @@ def _aside(number: int) -> str:
     return f"{SCHEMA_PREFIX}#{number}"
 
 
-def _rename(session: Connection, schema: str, to: str) -> None:
-    statement = sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(
-        sql.Identifier(schema), sql.Identifier(to)
-    )
+def _alter(session: Connection, statement: LiteralString, *schemas: str) -> None:
     try:
-        session.execute(statement)
+        session.execute(sql.SQL(statement).format(*map(sql.Identifier, schemas)))
     except psycopg.Error as error:
-        raise DatabaseError(f"cannot rename schema {schema}: {reason(error)}") from error
+        raise DatabaseError(f"cannot put schema {schemas[0]} aside: {reason(error)}") from error

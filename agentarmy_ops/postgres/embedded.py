@@ -29,9 +29,11 @@ LIVE_CONFIGURATION = {
     "timezone": "UTC",
 }
 
-# Scratch data is thrown away whatever happens, so nothing needs to survive a crash.
+# Scratch data is thrown away whatever happens, so nothing needs to survive a crash. The memory
+# holds what two batches of a verification restore, until they are dropped unwritten.
 SCRATCH_CONFIGURATION = {
     **LIVE_CONFIGURATION,
+    "shared_buffers": "256MB",
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -39,6 +41,7 @@ SCRATCH_CONFIGURATION = {
     "max_wal_senders": "0",
     "archive_mode": "off",
     "autovacuum": "off",
+    "jit": "off",
 }
 
 _OURS = "agentarmy_ops.conf"

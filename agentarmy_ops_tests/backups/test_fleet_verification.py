@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import psutil
 import pytest
 
-from agentarmy_ops.backups.proof import Verifier
+from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.verdict import Status, Verdict
 from agentarmy_ops.backups.verify import verify_backups
@@ -226,6 +226,36 @@ def test_what_is_restorable_only_beside_a_neighbour_is_not_verified(
     assert 'relation "tenant_a_lender.users" does not exist' in verdicts["borrower"].summary
     assert {verdicts[slug].status for slug in slugs if slug != "borrower"} == {Status.VERIFIED}
     assert len(scratch.made) == PLATFORM + jobs * BATCH + 1
+
+
+def test_rows_that_a_shared_table_has_from_a_neighbour_are_not_there_for_others(
+    new_lab: NewLab,
+) -> None:
+    """One has a partition of a shared table; another looks into that while it is restored."""
+    lab = new_lab()
+    slugs = ("a-lender", "borrower", "other")
+    for slug in slugs:
+        lab.add_small_tenant(slug)
+    lab.run("CREATE TABLE shared.events (id integer) PARTITION BY LIST (id)")
+    lab.run(
+        "CREATE TABLE events PARTITION OF shared.events FOR VALUES IN (1);"
+        "INSERT INTO events VALUES (1);"
+        "ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+        "CREATE POLICY tenant_isolation ON events",
+        "a-lender",
+    )
+    lab.run(
+        "CREATE FUNCTION lent() RETURNS boolean LANGUAGE sql AS"
+        " 'SELECT EXISTS (SELECT FROM shared.events)'; ALTER TABLE notes ADD CHECK (lent())",
+        "borrower",
+    )
+    refs = _back_up(lab, slugs)
+    verifier, scratch = _watched(lab)
+    verdicts = _verify(verifier, refs)
+    assert verdicts["borrower"].status is Status.FAILED
+    assert 'violates check constraint "notes_check"' in verdicts["borrower"].summary
+    assert verdicts["a-lender"].summary == verdicts["other"].summary == "verified"
+    assert len(scratch.made) == PLATFORM + BATCH + 2
 
 
 def test_a_restore_that_changes_the_platform_part_proves_nothing_for_its_neighbours(

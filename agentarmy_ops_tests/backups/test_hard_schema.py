@@ -7,10 +7,12 @@ import pytest
 from psycopg import sql
 
 from agentarmy_ops.backups.create import BackupOutcome, back_up_tenants
+from agentarmy_ops.backups.findings import Findings
 from agentarmy_ops.backups.manifest import Manifest
-from agentarmy_ops.backups.proof import Findings, prepared, prove
+from agentarmy_ops.backups.proof import prove
 from agentarmy_ops.backups.verdict import Status, Verdict
 from agentarmy_ops.backups.verify import verify_platform
+from agentarmy_ops.backups.workbench import prepared
 from agentarmy_ops.errors import BackupRefusedError
 from agentarmy_ops_tests import hard_schema
 from agentarmy_ops_tests.fix_backups import Lab

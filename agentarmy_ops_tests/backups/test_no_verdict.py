@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentarmy_ops.backups.catalog import list_backups
-from agentarmy_ops.backups.proof import Verifier
+from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.verdict import Status, Verdict
 from agentarmy_ops.backups.verify import verify_backups, verify_platform
 from agentarmy_ops.backups.verify_alone import speaks_english

@@ -8,8 +8,8 @@ import pytest
 
 from agentarmy_ops.archive.fingerprint import EntryFingerprint
 from agentarmy_ops.backups import verify_plan
+from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.manifest import Manifest
-from agentarmy_ops.backups.proof import Verifier
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.verify_plan import keeps_to_itself, plan, relations_of
 from agentarmy_ops.errors import VerificationError

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from time import monotonic
 
 from agentarmy_ops.backups.create import back_up_platform
+from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.manifest import Manifest
-from agentarmy_ops.backups.proof import Verifier
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.verdict import Status
 from agentarmy_ops.backups.verify import verify_backups
