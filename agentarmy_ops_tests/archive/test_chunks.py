@@ -6,6 +6,7 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -242,11 +243,17 @@ def _read(
     found = []
     for block in BlockReader(source, craft.header(int_size=int_size)).blocks():
         raw = b""
+        oids: list[int] = []
         objects: dict[int, tuple[bytes, int]] = {}
         for piece in block.pieces:
             raw += piece.raw
             before, newlines = objects.get(piece.object_oid, (b"", 0))
             objects[piece.object_oid] = (before + piece.data, newlines + piece.newlines)
+            oids.append(piece.object_oid)
+        # Each object in one go, between what belongs to the block itself.
+        of_objects = [oid for oid in objects if oid]
+        wanted = [0, *of_objects, 0] if of_objects else [0]
+        assert [oid for oid, _ in groupby(oids)] == wanted
         found.append((block.dump_id, block.is_large_objects, raw, objects))
     return found
 
@@ -359,6 +366,12 @@ def test_rows_are_hashed_whatever_pieces_they_come_in(
     ),
 )
 @example(
+    bytes(range(200)),
+    16,
+    5,
+    [("exactly", 3), ("mark", 0), ("exactly", 9), ("byte", 0), ("exactly", 99), ("since_mark", 0)],
+)
+@example(
     bytes(range(200)), 1, 1, [("exactly", 3), ("mark", 0), ("exactly", 150), ("since_mark", 0)]
 )
 def test_what_was_read_since_the_mark_is_kept_over_refills_and_growth(
@@ -422,6 +435,9 @@ def test_integers_and_strings_are_read_over_the_edge_of_a_window(
 def test_the_window_grows_no_further_than_what_it_must_hold() -> None:
     with _window(16):
         source = ArchiveInput(in_pieces(bytes(100_000), 7))
+        source.mark()
+        source.exactly(9)
+        source.since_mark()
         for _ in range(10_000):
             source.exactly(9)
         assert len(source.buffer) == 16
