@@ -36,6 +36,9 @@ from agentarmy_ops.errors import DatabaseError, OpsError
 from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
 
+# Begins a name that no tenant's schema has, and that the platform part does not hold.
+_ASIDE = f"{SCHEMA_PREFIX}#"
+
 
 def prove_together(
     verifier: Verifier, batch: Sequence[Candidate], template: Template | None
@@ -113,20 +116,25 @@ def _restore_each(
             archived = read_and_restore(findings, manifest, bench)
             if archived and not findings.causes:
                 one = Restored(findings, manifest, manifest.tenant.schema_name, archived)
-        if one and query(session, "outside_parents", schema=one.schema):
-            # By whatever name: through the parent its rows would be seen by its neighbours.
-            _alter(session, "DROP SCHEMA {} CASCADE", one.schema)
-        elif one:
+        # Through a parent elsewhere its rows would be seen by its neighbours, by whatever name.
+        if one and not query(session, "outside_parents", schema=one.schema):
             restored.append(one)
             _alter(session, "ALTER SCHEMA {} RENAME TO {}", one.schema, _aside(len(restored)))
+        _drop_what_is_not_aside(session)
     for number, one in enumerate(restored, 1):
         _alter(session, "ALTER SCHEMA {} RENAME TO {}", _aside(number), one.schema)
     return restored
 
 
 def _aside(number: int) -> str:
-    """A name that no tenant's schema has, and that the platform part does not hold."""
-    return f"{SCHEMA_PREFIX}#{number}"
+    return f"{_ASIDE}{number}"
+
+
+def _drop_what_is_not_aside(session: Connection) -> None:
+    """Rid the database of tenants' schemas that are not kept, whatever archive they came from."""
+    for row in query(session, "schemas_with_prefix", prefix=SCHEMA_PREFIX):
+        if not row["nspname"].startswith(_ASIDE):
+            _alter(session, "DROP SCHEMA {} CASCADE", row["nspname"])
 
 
 def _alter(session: Connection, statement: LiteralString, *schemas: str) -> None:
