@@ -173,18 +173,17 @@ def read_header(source: ArchiveInput) -> Header:
 
 
 def _read_entry(source: ArchiveInput, header: Header) -> TocEntry:
-    string = source.string
     source.mark()
     dump_id, has_dumper = source.integer(), source.integer()
-    table_oid, oid, tag, desc = string(), string(), string(), string()
+    table_oid, oid, tag, desc = source.strings(4)
     section = source.integer()
-    definition, drop_statement, copy_statement = string(), string(), string()
-    namespace, tablespace, table_am = string(), string(), string()
+    definition, drop_statement, copy_statement, namespace, tablespace, table_am = source.strings(6)
     relkind = source.integer() if header.version[:2] >= VERSION_RELKIND else 0
-    owner, with_oids = string(), string()
+    owner, with_oids, dependency = source.strings(3)
     dependencies = []
-    while (dependency := string()) is not None:
+    while dependency is not None:
         dependencies.append(dependency)
+        dependency = source.string()
     offset_state, offset = source.byte(), source.exactly(header.offset_size)
     return TocEntry(
         dump_id,

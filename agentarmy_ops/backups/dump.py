@@ -20,9 +20,10 @@ _STATISTICS_MAJOR = 18
 _PLAIN = re.compile(r"[a-z0-9_]+")
 _ALTERNATIVES = 50
 _PIPE_BYTES = 1 << 20
-# The planner takes a query of pg_dump 18 over pg_depend for a small one, and joins it by merging
-# all of the catalogue at each step (docs/performance.md has what each setting saves).
-_PLANNER_SETTINGS = {18: {"enable_mergejoin": "off"}}
+# Of one recursive query over pg_depend (buildMatViewRefreshDependencies in pg_dump.c) the planner
+# expects a few rows, and may merge all of the catalogue at each step: on 18 always, on 16 by the
+# luck of the last ANALYZE. docs/performance.md has what each setting saves.
+_PLANNER_SETTINGS = {"enable_mergejoin": "off"}
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,7 @@ def pg_dump(
         *([f"--snapshot={options.snapshot}"] if options.snapshot else ()),
         *selection,
     ]
-    environment = client_environment(
-        {
-            "lc_monetary": options.lc_monetary,
-            **_PLANNER_SETTINGS.get(options.tools.major, {}),
-        }
-    )
+    environment = client_environment({"lc_monetary": options.lc_monetary, **_PLANNER_SETTINGS})
     with conninfo.client_arguments() as connection, tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
             [*arguments, *connection],
