@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Barrier, Lock, Timer
@@ -24,8 +24,8 @@ from agentarmy_ops.postgres.embedded import SCRATCH_CONFIGURATION, start_embedde
 from agentarmy_ops.postgres.scratch import DatabaseFacts, ScratchServer
 from agentarmy_ops.postgres.tools import find_tools
 from agentarmy_ops_tests import hard_schema
-from agentarmy_ops_tests.backups.damage import BrokenOnRead, tools_that_run
-from agentarmy_ops_tests.fix_backups import Lab, NewLab
+from agentarmy_ops_tests.backups.damage import BrokenOnRead, edit_manifest, tools_that_run
+from agentarmy_ops_tests.fix_backups import Backups, Lab, NewLab
 
 Use = Callable[[str], None]
 
@@ -86,6 +86,22 @@ def _back_up(lab: Lab, slugs: Sequence[str]) -> list[BackupRef]:
 
 def _verify(verifier: Verifier, refs: Sequence[BackupRef]) -> dict[str | None, Verdict]:
     return {verdict.slug: verdict for verdict in verify_backups(verifier, refs)}
+
+
+class _OpenedStore:
+    """A lab's store that remembers which tenants' archives were opened."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._store = lab.store
+        self.opened: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def open(self, name: str) -> Any:
+        if name.startswith("tenants/"):
+            self.opened.append(name)
+        return self._store.open(name)
 
 
 GOOD = ("north", "south", "east", "west", "upper", "lower")
@@ -327,6 +343,30 @@ def test_a_restore_that_changes_the_platform_part_proves_nothing_for_its_neighbo
     assert len(scratch.made) == PLATFORM + BATCH + len(slugs)
 
 
+def test_a_restore_that_fails_leaves_nothing(new_lab: NewLab) -> None:
+    """Not even what its code did before: the batch goes on, and is believed."""
+    lab = new_lab()
+    slugs = ("broken", "other-1", "other-2")
+    for slug in slugs:
+        lab.add_small_tenant(slug)
+    lab.run(
+        "CREATE FUNCTION brings() RETURNS boolean LANGUAGE sql RETURN true;"
+        "CREATE FUNCTION limit_of() RETURNS integer LANGUAGE sql RETURN 1000;"
+        "ALTER TABLE notes ADD CHECK (brings());"
+        "ALTER TABLE users ADD CHECK (id < limit_of());"
+        "CREATE OR REPLACE FUNCTION brings() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN"
+        " INSERT INTO shared.plans VALUES (9, ''New'') ON CONFLICT DO NOTHING; RETURN true; END';"
+        "CREATE OR REPLACE FUNCTION limit_of() RETURNS integer LANGUAGE sql RETURN 1",
+        "broken",
+    )
+    refs = _back_up(lab, slugs)
+    verifier, scratch = _watched(lab)
+    verdicts = _verify(verifier, refs)
+    assert verdicts["broken"].status is Status.FAILED
+    assert verdicts["other-1"].status is verdicts["other-2"].status is Status.VERIFIED
+    assert len(scratch.made) == PLATFORM + BATCH + 1
+
+
 def test_restores_run_at_once(new_lab: NewLab) -> None:
     """Each waits for the other; and no third database is used beside them."""
     lab = new_lab()
@@ -425,10 +465,18 @@ def _sleeping_fleet(lab: Lab) -> list[BackupRef]:
     return refs
 
 
+def _programs() -> list[str]:
+    """What runs as a child of ours."""
+    names = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            names.append(child.name())
+    return names
+
+
 def _nothing_is_left(lab: Lab) -> None:
     assert not [t for t in threading.enumerate() if t.name.startswith("verify-")]
-    children = psutil.Process().children(recursive=True)
-    assert not [c for c in children if c.name() in ("pg_dump", "pg_restore")]
+    assert not {"pg_dump", "pg_restore", "sleep"} & set(_programs())
     assert _scratch_databases(lab.scratch_server) == set()
 
 
@@ -444,7 +492,7 @@ def test_closing_the_generator_ends_everything_soon(new_lab: NewLab) -> None:
     started = monotonic()
     everything = verify_backups(replace(lab.verifier(), jobs=2), refs[1:])
     with pytest.raises(KeyboardInterrupt):
-        _interrupt_when_restoring(everything)
+        _interrupt(everything, ["pg_restore", "pg_restore"])
     assert monotonic() - started < 60
     _nothing_is_left(lab)
     with lab.scratch_server.connect() as connection:
@@ -452,16 +500,32 @@ def test_closing_the_generator_ends_everything_soon(new_lab: NewLab) -> None:
         assert connection.execute(query).fetchone() == (0,)
 
 
-def _interrupt_when_restoring(verdicts: Iterator[Verdict]) -> None:
-    """Ctrl-C, when at least one pg_restore was seen."""
+def test_a_dump_that_hangs_ends_with_the_rest(new_lab: NewLab, tmp_path: Path) -> None:
+    lab = new_lab()
+    refs = _small_fleet(lab, "acme", "globex")
+    tools = find_tools(16)
+    (tmp_path / "pg_restore").symlink_to(tools.program("pg_restore"))
+    (tmp_path / "pg_dump").write_text(
+        '#!/bin/sh\ncase "$*" in *tenant_acme*) exec sleep 100;; esac\n'
+        f'exec {tools.program("pg_dump")} "$@"\n'
+    )
+    (tmp_path / "pg_dump").chmod(0o755)
+    verifier = replace(lab.verifier(), bin_dirs=(tmp_path,), jobs=1)
+    started = monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        _interrupt(verify_backups(verifier, refs), ["sleep"])
+    assert monotonic() - started < 60
+    _nothing_is_left(lab)
+
+
+def _interrupt(verdicts: Iterator[Verdict], running: Sequence[str]) -> None:
+    """Ctrl-C, when these programs run."""
 
     def interrupt() -> None:
-        restores = [c for c in psutil.Process().children() if c.name() == "pg_restore"]
-        if len(restores) < 2:
-            timer = Timer(0.1, interrupt)
-            timer.start()
-        else:
+        if sorted(name for name in _programs() if name in running) == running:
             os.kill(os.getpid(), signal.SIGINT)
+        else:
+            Timer(0.1, interrupt).start()
 
     Timer(0.1, interrupt).start()
     list(verdicts)
@@ -501,9 +565,22 @@ def test_a_session_that_would_make_good_backups_look_bad_is_no_verdict(new_lab: 
     role = lab.scratch_server.params["user"]
     lab.run(f"ALTER DEFAULT PRIVILEGES FOR ROLE {role} GRANT SELECT ON TABLES TO PUBLIC")
     refs = _small_fleet(lab, "acme", "globex")
-    for verdict in _verify(lab.verifier(), refs).values():
+    store = _OpenedStore(lab)
+    for verdict in _verify(replace(lab.verifier(store), jobs=1), refs).values():
         assert verdict.status is Status.ERROR
         assert "has default privileges" in verdict.summary
+    assert store.opened == []  # nor is anything restored in vain
+
+
+def test_an_extension_that_the_platform_part_lacks_is_no_verdict_on_that_tenant_only(
+    backups: Backups,
+) -> None:
+    edit_manifest(backups, "acme", lambda d: d["needs"].update(extensions=["vector"]))
+    verifier = replace(backups.lab.verifier(), jobs=1)
+    verdicts = _verify(verifier, [backups.ref("acme"), backups.ref("globex")])
+    assert verdicts["acme"].status is Status.ERROR
+    assert "lacks extension vector; back up the platform" in verdicts["acme"].summary
+    assert verdicts["globex"].status is Status.VERIFIED
 
 
 def test_a_failing_database_of_the_batch_is_no_verdict_on_it(new_lab: NewLab) -> None:
