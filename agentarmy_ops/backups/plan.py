@@ -13,6 +13,8 @@ from agentarmy_ops.tenants.registry import Tenant
 
 # What dumps may take of the server's lock table.
 LOCK_SHARE = 0.5
+# The catalogues pg_dump reads, and their indexes (160 with PostgreSQL 16).
+CATALOGUE_LOCKS = 200
 # A dump's table of contents is held in memory: about 20 KB for each table with its sequence,
 # indexes and constraints.
 MOST_RELATIONS = 30_000
@@ -85,8 +87,8 @@ def measure(
         for tenant in tenants
     ]
     locks = min((row["server_locks"] for row in rows), default=MOST_RELATIONS)
-    relations = min(int(locks * LOCK_SHARE / concurrent), MOST_RELATIONS)
-    return sizes, BatchLimits(relations, batch_bytes, concurrent)
+    room = max(int(locks * LOCK_SHARE / concurrent) - CATALOGUE_LOCKS, 1)
+    return sizes, BatchLimits(min(room, MOST_RELATIONS), batch_bytes, concurrent)
 
 
 def plan_batches(sizes: Sequence[TenantSize], limits: BatchLimits) -> list[Batch]:

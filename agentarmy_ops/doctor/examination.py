@@ -9,6 +9,7 @@ from datetime import timedelta
 import psycopg
 from psycopg.rows import TupleRow
 
+from agentarmy_ops.backups.source import usable_cores
 from agentarmy_ops.doctor.backup_role import check_backup_role
 from agentarmy_ops.doctor.client_tools import check_bin_dirs, check_client_tools
 from agentarmy_ops.doctor.dagster_storage import check_dagster_storage, check_sqlalchemy
@@ -93,7 +94,7 @@ def _check_live(runtime: Runtime, live: _Live) -> Iterator[Finding]:
     yield from check_backup_role(connection, live.owner, settings.environment)
     yield from _guarded("registry", _check_registry(connection))
     yield from check_lock_budget(
-        connection, live.identity.lock_slots, settings.max_partitions_per_run
+        connection, live.identity.lock_slots, settings.concurrent_dumps or usable_cores()
     )
 
 

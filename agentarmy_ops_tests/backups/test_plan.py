@@ -110,7 +110,7 @@ def test_a_dump_locks_no_more_relations_than_were_counted(
         ).fetchone()
     assert pages is not None
     assert size.bytes >= pages[0] > 0
-    assert limits == BatchLimits(locks * (connections + prepared) // 4, 1 << 30, 2)
+    assert limits == BatchLimits(locks * (connections + prepared) // 4 - 200, 1 << 30, 2)
     assert 0 < _locked_by_a_dump(lab.database, hard.schema_name, major) <= size.relations
 
 

@@ -216,17 +216,15 @@ def test_lock_budget(doctor: Doctor, environment: Environment, tmp_path: Path) -
     }
     server = start_embedded(data_dir, configuration=configuration)
     try:
-        environment(DATABASE_URL=server.url, BACKUP_DATABASE_URL=server.url)
+        environment(DATABASE_URL=server.url, BACKUP_DATABASE_URL=server.url, CONCURRENT_DUMPS=1)
         _make_tables(server, "tenant_a", 20)
-        assert not doctor().of("lock-budget", "warn")
-        _make_tables(server, "tenant_b", 30)
-        _make_tables(server, "tenant_c", 25)
-        batch = doctor()
-        assert "3 largest tenants in one batch take about 275" in batch.of("lock-budget", "warn")[0]
-        advice = next(f["advice"] for f in batch.findings if f["check"] == "lock-budget")
-        assert "MAX_PARTITIONS_PER_RUN to 1 or less" in advice
-        environment(MAX_PARTITIONS_PER_RUN=1)
-        assert not doctor().of("lock-budget", "warn")
+        assert "1 tenants go into 1 dumps" in doctor().of("lock-budget", "ok")[0]
+        for number in range(5):
+            _make_tables(server, f"tenant_b{number}", 45)
+        fleet = doctor()
+        assert "6 tenants need 5 dumps" in fleet.of("lock-budget", "warn")[0]
+        advice = next(f["advice"] for f in fleet.findings if f["check"] == "lock-budget")
+        assert "max_locks_per_transaction 1.8-fold" in advice
         _make_tables(server, "tenant_d", 60)
         assert "tenant_d takes about 260" in doctor().of("lock-budget", "warn")[0]
         for part in range(5):
