@@ -79,5 +79,6 @@ bench-lock: ## Pin what only the bench needs again (needs uv)
 clean: ## Stop what runs and remove all that the other targets made
 	-@if [ -x $(BIN)/agentarmy-ops ]; then $(BIN)/agentarmy-ops down; fi
 	rm -rf $(VENV) .agentarmy storage history schedules logs .telemetry .logs_queue .nux \
-	    .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov dist build *.egg-info agentarmy_ops/archive/*.so
+	    .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov dist build *.egg-info agentarmy_ops/archive/*.so \
+	    .bench bench/results
 	find agentarmy_ops agentarmy_ops_tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -123,7 +123,6 @@ class ArchiveInput:
         self.start += length
         return bytes(self.view[begin : self.start])
 
-
     def strings(self, count: int) -> list[bytes | None]:
         """Read ``count`` strings: as :meth:`string` would, in half the time."""
         unpack, header = _INTEGERS[self.int_size].unpack_from, 1 + self.int_size
