@@ -124,7 +124,7 @@ class ArchiveInput:
         return bytes(self.view[begin : self.start])
 
     def strings(self, count: int) -> list[bytes | None]:
-        """Read ``count`` strings: as :meth:`string` would, in half the time."""
+        """Read ``count`` strings, as :meth:`string` would, without a call for each."""
         unpack, header = _INTEGERS[self.int_size].unpack_from, 1 + self.int_size
         values: list[bytes | None] = []
         buffer, view, start, stop = self.buffer, self.view, self.start, self.stop

@@ -24,6 +24,7 @@ _OTHERS = {
     "LC_MESSAGES",
     "_AGENTARMY_OPS_COMPLETE",
     "SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION",
+    "DAGSTER_EVENT_BATCH_SIZE",
 }
 _VARIABLE = re.compile(r"(?<![\w.])_?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w.])")
 
