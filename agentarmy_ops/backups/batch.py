@@ -5,14 +5,10 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from agentarmy_ops.backups.commit import View, Work
+from agentarmy_ops.backups.inventory import Inventory
 from agentarmy_ops.backups.manifest import Manifest
-from agentarmy_ops.backups.snapshot import (
-    Connection,
-    Inventory,
-    no_timeouts,
-    open_snapshot,
-    query,
-)
+from agentarmy_ops.backups.queries import Connection, query
+from agentarmy_ops.backups.snapshot import no_timeouts, open_snapshot
 from agentarmy_ops.backups.source import BackupOutcome
 from agentarmy_ops.backups.split_dump import SplitDump
 from agentarmy_ops.backups.stopping import Stop

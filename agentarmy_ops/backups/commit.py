@@ -7,6 +7,7 @@ from time import monotonic
 
 from agentarmy_ops.archive.describe import Description
 from agentarmy_ops.backups.dump import DumpOptions
+from agentarmy_ops.backups.inventory import Inventory
 from agentarmy_ops.backups.manifest import (
     ArchiveFacts,
     Manifest,
@@ -15,7 +16,7 @@ from agentarmy_ops.backups.manifest import (
     TenantFacts,
 )
 from agentarmy_ops.backups.reference import BackupRef
-from agentarmy_ops.backups.snapshot import Inventory, Snapshot
+from agentarmy_ops.backups.snapshot import Snapshot
 from agentarmy_ops.backups.source import BackupSource
 from agentarmy_ops.postgres.tools import find_tools
 from agentarmy_ops.stores.base import Store

@@ -8,7 +8,7 @@ many of them.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agentarmy_ops.backups.snapshot import Connection, query
+from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.tenants.registry import Tenant
 
 # What dumps may take of the server's lock table.

@@ -6,17 +6,12 @@ from agentarmy_ops.archive.describe import describe
 from agentarmy_ops.archive.exclude import exclude_entries
 from agentarmy_ops.backups.commit import Begun, View, Work
 from agentarmy_ops.backups.dump import pg_dump, platform_patterns
+from agentarmy_ops.backups.inventory import NOTHING, Inventory, roles_of
 from agentarmy_ops.backups.manifest import Manifest, OutsideObject
 from agentarmy_ops.backups.pipeline import ArchiveWriter, observed
+from agentarmy_ops.backups.queries import query
 from agentarmy_ops.backups.reference import BackupRef
-from agentarmy_ops.backups.snapshot import (
-    NOTHING,
-    Inventory,
-    Snapshot,
-    open_snapshot,
-    query,
-    roles_of,
-)
+from agentarmy_ops.backups.snapshot import Snapshot, open_snapshot
 from agentarmy_ops.backups.source import BackupSource
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.tenants.slug import SCHEMA_PREFIX

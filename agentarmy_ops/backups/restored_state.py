@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentarmy_ops.backups.findings import Findings
+from agentarmy_ops.backups.inventory import not_valid_of, security_of
 from agentarmy_ops.backups.manifest import Manifest, TableSecurity
-from agentarmy_ops.backups.snapshot import Connection, not_valid_of, security_of
+from agentarmy_ops.backups.queries import Connection
 from agentarmy_ops.tenants.isolation import POLICY
 
 

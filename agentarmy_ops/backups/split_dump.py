@@ -12,10 +12,10 @@ from agentarmy_ops.archive.describe import Description
 from agentarmy_ops.archive.split import Part, split
 from agentarmy_ops.backups.commit import Begun, View
 from agentarmy_ops.backups.dump import pg_dump, schema_patterns
+from agentarmy_ops.backups.inventory import Inventory
 from agentarmy_ops.backups.manifest import Manifest, TenantFacts
 from agentarmy_ops.backups.pipeline import ArchiveWriter
 from agentarmy_ops.backups.reference import BackupRef
-from agentarmy_ops.backups.snapshot import Inventory
 from agentarmy_ops.backups.stopping import Stop
 from agentarmy_ops.errors import BackupError, OpsError
 from agentarmy_ops.tenants.registry import Tenant

@@ -24,8 +24,9 @@ class Verdict(BaseModel):
     """The result of verifying one backup. ``restore_seconds`` is the measured time from the
     first byte read from the store to the end of pg_restore: the proven recovery time, measured
     while other restores run. ``dump_seconds`` is the time of the second dump; of one that several
-    tenants share, the same part for each. ``rewritten`` names definitions that PostgreSQL prints in other words once it has read its
-    own (casts, parentheses, order of columns), and from then on in the same."""
+    tenants share, the same part for each. ``rewritten`` names definitions that PostgreSQL prints
+    in other words once it has read its own (casts, parentheses, order of columns), and from then on
+    in the same."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

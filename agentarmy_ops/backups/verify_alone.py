@@ -9,8 +9,8 @@ from agentarmy_ops.backups.catalog import load_manifest
 from agentarmy_ops.backups.findings import Findings, Verifier
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.backups.proof import prove
+from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.backups.reference import BackupRef
-from agentarmy_ops.backups.snapshot import Connection, query
 from agentarmy_ops.backups.verdict import Verdict
 from agentarmy_ops.backups.workbench import prepared
 from agentarmy_ops.errors import ArchiveError, OpsError, VerificationError

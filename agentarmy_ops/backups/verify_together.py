@@ -20,8 +20,8 @@ from agentarmy_ops.archive.fingerprint import Fingerprint
 from agentarmy_ops.backups.dump import platform_patterns
 from agentarmy_ops.backups.findings import Findings, Verifier
 from agentarmy_ops.backups.proof import read_and_restore
+from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.backups.restored_state import check_restored, restored_states
-from agentarmy_ops.backups.snapshot import Connection, query
 from agentarmy_ops.backups.verify_alone import (
     Template,
     findings_upon,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg.rows import TupleRow
 
-from agentarmy_ops.backups.snapshot import query
+from agentarmy_ops.backups.queries import query
 from agentarmy_ops.doctor.finding import Finding, fail, ok, warn
 from agentarmy_ops.tenants.registry import Registry
 from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
