@@ -15,7 +15,7 @@ from agentarmy_ops.tenants.registry import Tenant
 LOCK_SHARE = 0.5
 # The catalogues pg_dump reads, and their indexes (160 with PostgreSQL 16).
 CATALOGUE_LOCKS = 200
-# A dump's table of contents is held in memory: about 20 KB for each table with its sequence,
+# A dump's table of contents is held in memory: about 13 KB for each table with its sequence,
 # indexes and constraints.
 MOST_RELATIONS = 30_000
 # Less is not worth a dump of its own: reading the catalogue takes longer.
