@@ -14,11 +14,13 @@ from agentarmy_ops.postgres.embedded import (
     start_embedded,
 )
 
-# A live server as an operator would run it on a machine of this kind. Only writing profits from
+# A live server as an operator would run it on a machine of this kind, with as many locks as
+# docs/batches.md advises for a fleet. Only writing profits from
 # wal_level (no replica is there to feed), and autovacuum would run at moments of its own choice;
 # what it would have done to the catalogues is done after each growth of a fleet.
 LIVE = {
     **LIVE_CONFIGURATION,
+    "max_locks_per_transaction": "1024",
     "shared_buffers": "2GB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",
