@@ -12,7 +12,8 @@ from typing import Self
 
 import psutil
 
-_EVERY_SECONDS = 0.1
+# Reading a large process's maps takes tens of milliseconds, which the process itself is held up.
+_EVERY_SECONDS = 1.0
 _SERVER = "postgres"
 
 
@@ -76,7 +77,7 @@ class PeakMemory:
 
     ``tree`` is that of all together in bytes, by proportional set size: pages that processes
     share count once. ``by_program`` is the largest resident set of a single process, by name, as
-    the kernel noted it (``VmHWM``); what a process adds in its last tenth of a second escapes.
+    the kernel noted it (``VmHWM``); what a process adds in its last second escapes.
     """
 
     pid: int = field(default_factory=os.getpid)

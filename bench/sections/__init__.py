@@ -1,10 +1,11 @@
 """The sections, in the order in which they are measured and shown."""
 
 from bench.section import Section
-from bench.sections import fleet, large, memory, nightly, planner, stages, verify
+from bench.sections import fleet, large, memory, nightly, planner, profile, stages, verify
 
 SECTIONS: tuple[Section, ...] = (
     fleet.SECTION,
+    profile.SECTION,
     verify.SECTION,
     planner.SECTION,
     large.SECTION,

@@ -108,8 +108,8 @@ happened to sample; *tuned loop* is the loop spared of it, by `enable_mergejoin=
 `COPY … TO STDOUT` of every table of all tenants by `psql` over one connection to `/dev/null`:
 reading without catalogue, compression or store. The engine may use several connections at once;
 loop and floor use one. *Plain* is the archives before compression. *Peak*
-is the memory of the engine's process and its children (proportional set size, sampled), without
-the server.
+is the memory of the engine's process and its children (proportional set size, sampled each second),
+without the server.
 """,
     measure=measure,
     per_step=True,
