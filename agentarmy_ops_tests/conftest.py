@@ -1,8 +1,20 @@
 """Fixtures every test may use; each group has its own module of fixtures."""
 
+import signal
+
+import pytest
+
 pytest_plugins = [
     "agentarmy_ops_tests.fix_postgres",
     "agentarmy_ops_tests.fix_tenants",
     "agentarmy_ops_tests.fix_backups",
     "agentarmy_ops_tests.fix_dagster",
 ]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> None:
+    """A shell starts what runs in the background with SIGINT ignored, and our children inherit
+    that: tests that interrupt would wait for ever."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

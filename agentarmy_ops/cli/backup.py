@@ -93,6 +93,8 @@ def backup(slugs: tuple[str, ...], every: bool, platform: bool | None, as_json: 
             except OpsError as error:
                 results.append(_Result(None, None, error))
             report(results[-1].line)
+    # They come as they are complete; the platform part is last.
+    results.sort(key=lambda result: (result.slug is None, result.slug))
     _print(results, problems, as_json=as_json)
     failed = [result for result in results if result.error]
     for message in [*problems, *(result.reason for result in failed)]:

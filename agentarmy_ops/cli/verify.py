@@ -74,6 +74,7 @@ def verify(
         for verdict in _verdicts(runtime, refs):
             verdicts.append(verdict)
             report(f"{verdict.ref.owner}: {verdict.status}")
+    verdicts.sort(key=lambda verdict: verdict.ref.owner)  # they come as they are reached
     _print(verdicts, missing, problems, as_json=as_json)
     _exit(verdicts, missing, problems)
 

@@ -527,13 +527,8 @@ def _interrupt(verdicts: Iterator[Verdict], running: Sequence[str]) -> None:
         else:
             Timer(0.1, interrupt).start()
 
-    # A shell starts what runs in the background with the signal ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        Timer(0.1, interrupt).start()
-        list(verdicts)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    Timer(0.1, interrupt).start()
+    list(verdicts)
 
 
 def test_the_scratch_server_is_looked_up_once(new_lab: NewLab) -> None:
