@@ -21,8 +21,8 @@ _PLAIN = re.compile(r"[a-z0-9_]+")
 _ALTERNATIVES = 50
 _PIPE_BYTES = 1 << 20
 # Of one recursive query over pg_depend (buildMatViewRefreshDependencies in pg_dump.c) the planner
-# expects a few rows, and may merge all of the catalogue at each step: on 18 always, on 16 by the
-# luck of the last ANALYZE. docs/performance.md has what each setting saves.
+# expects a few rows, and may merge all of the catalogue at each step, by the luck of the last
+# ANALYZE: 7 s instead of 0.8 s for one of 1,000 tenants, on 16 as on 18.
 _PLANNER_SETTINGS = {"enable_mergejoin": "off"}
 
 

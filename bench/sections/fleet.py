@@ -109,7 +109,7 @@ happened to sample; *tuned loop* is the loop spared of it, by `enable_mergejoin=
 reading without catalogue, compression or store. The engine may use several connections at once;
 loop and floor use one. *Plain* is the archives before compression. *Peak*
 is the memory of the engine's process and its children (proportional set size, sampled each second),
-without the server.
+without the server and with all manifests, which the bench keeps.
 """,
     measure=measure,
     per_step=True,
