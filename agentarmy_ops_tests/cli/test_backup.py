@@ -34,11 +34,9 @@ def test_all_tenants_and_then_the_platform(cli: Cli, provision: Provision, home:
     assert all(r.keys() == {"slug", "status", "backup", "error"} for r in results)
     assert all(r["backup"].keys() == BACKUP_KEYS for r in results)
     assert all((home / "backups" / r["backup"]["object_name"]).is_file() for r in results)
-    assert [line.split(":")[0] for line in outcome.stderr.splitlines()] == [
-        "acme",
-        "globex",
-        "platform",
-    ]
+    said = [line.split(":")[0] for line in outcome.stderr.splitlines()]
+    assert sorted(said[:2]) == ["acme", "globex"]  # as they are complete
+    assert said[2:] == ["platform"]
 
 
 def test_a_tenant_named_twice_is_backed_up_once(cli: Cli, provision: Provision) -> None:
