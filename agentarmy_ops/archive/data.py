@@ -16,6 +16,10 @@ BLOCK_LARGE_OBJECTS = 3  # BLK_BLOBS: any number of large objects
 Sink = Callable[[memoryview], object]
 
 
+def ignore(_: memoryview) -> None:
+    """The sink of bytes that nobody wants."""
+
+
 class Piece(NamedTuple):
     """A part of a block. ``raw`` is what is in the archive, ``data`` what is between the lengths
     of chunks in it, with ``newlines`` of them; for large objects, ``object_oid`` is the one whose

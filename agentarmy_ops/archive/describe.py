@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from agentarmy_ops.archive.data import DataBlock, Sink, read_blocks
+from agentarmy_ops.archive.data import DataBlock, Sink, ignore, read_blocks
 from agentarmy_ops.archive.fingerprint import (
     EntryFingerprint,
     Fingerprint,
@@ -19,14 +19,14 @@ from agentarmy_ops.errors import ArchiveError
 
 # Entries about the database that holds the schemas, not about what is in them.
 _DATABASE_DESCS = frozenset({b"DATABASE", b"DATABASE PROPERTIES"})
-_ATTACHED_DESCS = frozenset({b"ACL", b"COMMENT", b"SECURITY LABEL"})
+ATTACHED_DESCS = frozenset({b"ACL", b"COMMENT", b"SECURITY LABEL"})
 
 
 def is_about_database(entry: TocEntry) -> bool:
     """Whether an entry is about the database the schemas are in; fingerprints leave it out."""
     if entry.desc in _DATABASE_DESCS:
         return True
-    return entry.desc in _ATTACHED_DESCS and (entry.tag or b"").startswith(b"DATABASE ")
+    return entry.desc in ATTACHED_DESCS and (entry.tag or b"").startswith(b"DATABASE ")
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,5 @@ def describe(stream: Readable) -> Description:
     source, toc = read_toc(stream)
     describer = Describer(toc)
     for block in read_blocks(source, toc.header):
-        describer.take(block, _ignore)
+        describer.take(block, ignore)
     return describer.finish()
-
-
-def _ignore(_: memoryview) -> None:
-    pass

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 
-from agentarmy_ops.archive.describe import is_about_database
+from agentarmy_ops.archive.describe import ATTACHED_DESCS, is_about_database
 from agentarmy_ops.archive.fingerprint import text
 from agentarmy_ops.archive.toc import TableOfContents, TocEntry
 from agentarmy_ops.errors import PlacementError
@@ -16,7 +16,6 @@ _SHARED_DESCS = frozenset(
 # How pg_dump tags what is attached to a schema or to large objects (dumpACL, dumpComment and
 # dumpSecLabel in pg_dump.c). The schemas' names here never need quotes; a quoted one is taken too.
 _ATTACHED = re.compile(rb'(SCHEMA|LARGE OBJECTS?) (?:"((?:[^"]|"")*)"|(.*))', re.DOTALL)
-_ATTACHED_DESCS = frozenset({b"ACL", b"COMMENT", b"SECURITY LABEL"})
 
 Placement = Mapping[str, tuple[TocEntry, ...]]
 
@@ -70,7 +69,7 @@ def _own_namespace(entry: TocEntry) -> bytes | None:
         return entry.namespace
     if entry.desc == b"SCHEMA":
         return entry.tag
-    if entry.desc in _ATTACHED_DESCS and (found := _ATTACHED.fullmatch(entry.tag or b"")):
+    if entry.desc in ATTACHED_DESCS and (found := _ATTACHED.fullmatch(entry.tag or b"")):
         kind, quoted, plain = found.groups()
         if kind == b"SCHEMA":
             return plain if quoted is None else bytes(quoted).replace(b'""', b'"')
@@ -80,7 +79,7 @@ def _own_namespace(entry: TocEntry) -> bytes | None:
 def _is_shared(entry: TocEntry) -> bool:
     if entry.desc in _SHARED_DESCS or is_about_database(entry):
         return True
-    return entry.desc in _ATTACHED_DESCS and (entry.tag or b"").startswith(b"LARGE OBJECT")
+    return entry.desc in ATTACHED_DESCS and (entry.tag or b"").startswith(b"LARGE OBJECT")
 
 
 def _place_with_dependencies(waiting: list[TocEntry], owners: dict[int, str]) -> None:

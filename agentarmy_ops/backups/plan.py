@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.tenants.registry import Tenant
 
-# What dumps may take of the server's lock table.
+# What dumps may take of a server's lock table, live or scratch.
 LOCK_SHARE = 0.5
 # The catalogues pg_dump reads, and their indexes (160 with PostgreSQL 16).
 CATALOGUE_LOCKS = 200
@@ -87,8 +87,13 @@ def measure(
         for tenant in tenants
     ]
     locks = min((row["server_locks"] for row in rows), default=MOST_RELATIONS)
-    room = max(int(locks * LOCK_SHARE / concurrent) - CATALOGUE_LOCKS, 1)
-    return sizes, BatchLimits(min(room, MOST_RELATIONS), batch_bytes, concurrent)
+    relations = min(room_of_a_dump(locks, concurrent), MOST_RELATIONS)
+    return sizes, BatchLimits(relations, batch_bytes, concurrent)
+
+
+def room_of_a_dump(server_locks: int, concurrent: int) -> int:
+    """How many relations each of so many dumps may lock on a server with so many locks."""
+    return max(int(server_locks * LOCK_SHARE / concurrent) - CATALOGUE_LOCKS, 1)
 
 
 def plan_batches(sizes: Sequence[TenantSize], limits: BatchLimits) -> list[Batch]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from threading import BoundedSemaphore
 from typing import Protocol
 
-from agentarmy_ops.archive.data import Sink
+from agentarmy_ops.archive.data import Sink, ignore
 from agentarmy_ops.archive.describe import Description
 from agentarmy_ops.archive.split import Part, split
 from agentarmy_ops.backups.commit import Begun, View
@@ -151,7 +151,7 @@ class SplitDump:
             self._rewritten = self._view.snapshot.rewritten(list(self._tenants))
         if table := self._rewritten.get(schema):
             self._changed(schema, f"its table {table} was truncated, rewritten or dropped")
-            return _ignore
+            return ignore
         tenant = self._tenants[schema]
         ref = BackupRef.new(tenant.slug)
         begun = Begun(
@@ -185,7 +185,3 @@ class SplitDump:
             self._reporter.done(archive.tenant, manifest)
         finally:
             self._room.release()
-
-
-def _ignore(_: memoryview) -> None:
-    pass

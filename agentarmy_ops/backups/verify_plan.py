@@ -8,6 +8,7 @@ from agentarmy_ops.archive.fingerprint import EntryFingerprint
 from agentarmy_ops.backups.catalog import load_manifest
 from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.manifest import Manifest
+from agentarmy_ops.backups.plan import LOCK_SHARE
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.workbench import facts_of
 from agentarmy_ops.errors import OpsError
@@ -18,8 +19,6 @@ from agentarmy_ops.postgres.scratch import DatabaseFacts
 MOST_TENANTS = 100
 # Of the batch's archives, uncompressed: a scratch database takes about twice as much.
 MOST_BYTES = 256 << 20
-# What the batches may take of the scratch server's lock table.
-LOCK_SHARE = 0.5
 _RELATIONS = frozenset(
     {
         "CONSTRAINT",  # for its index

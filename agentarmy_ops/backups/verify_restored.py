@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
+from agentarmy_ops.archive.data import ignore
 from agentarmy_ops.archive.describe import Description
 from agentarmy_ops.archive.split import Part, split
 from agentarmy_ops.backups.dump import schema_patterns
@@ -35,7 +36,7 @@ def dump_split(
     bench: Bench,
     database: ConnInfo,
     tenants: Sequence[Restored],
-    open_sink: Callable[[str], Sink] = lambda _: _ignore,
+    open_sink: Callable[[str], Sink] = lambda _: ignore,
 ) -> Iterator[Part]:
     """One dump of the tenants' schemas, split into a part for each.
 
@@ -61,7 +62,3 @@ def dump_again(bench: Bench, tenants: Sequence[Restored]) -> None:
     share = (monotonic() - started) / len(tenants)
     for one in tenants:
         one.findings.dump_seconds = share
-
-
-def _ignore(_: memoryview) -> None:
-    pass

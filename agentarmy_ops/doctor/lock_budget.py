@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg.rows import TupleRow
 
-from agentarmy_ops.backups.plan import CATALOGUE_LOCKS, LOCK_SHARE
+from agentarmy_ops.backups.plan import CATALOGUE_LOCKS, LOCK_SHARE, room_of_a_dump
 from agentarmy_ops.doctor.finding import Finding, fail, ok, warn
 from agentarmy_ops.postgres.conninfo import load_sql
 from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
@@ -38,7 +38,7 @@ def check_lock_budget(
         )
         return
     total = sum(int(count) for _, count in rows)
-    room = max(int(lock_slots * LOCK_SHARE / concurrent_dumps) - CATALOGUE_LOCKS, 1)
+    room = room_of_a_dump(lock_slots, concurrent_dumps)
     dumps = -(-total // room)
     if dumps > _MOST_ROUNDS * concurrent_dumps:
         wanted = (total + CATALOGUE_LOCKS * concurrent_dumps) / LOCK_SHARE / lock_slots
