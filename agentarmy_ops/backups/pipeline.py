@@ -6,13 +6,14 @@ Both directions stream in constant memory. What is stored can be read back by th
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
 import zstandard
 
+from agentarmy_ops.archive.data import Sink
 from agentarmy_ops.backups.manifest import ArchiveFacts
 from agentarmy_ops.errors import ArchiveError, OpsError
 from agentarmy_ops.stores.base import ObjectWriter, Store
@@ -20,14 +21,6 @@ from agentarmy_ops.stores.base import ObjectWriter, Store
 READ_BYTES = 1 << 20
 # Of a compressed archive, before its object is begun in the store.
 HELD_BYTES = 4 << 20
-
-
-class Sink(Protocol):
-    """Receives bytes."""
-
-    def __call__(self, data: memoryview, /) -> None:
-        """Take ``data``, which is only valid during the call."""
-        ...
 
 
 class ObservedReader(io.RawIOBase):
@@ -171,7 +164,7 @@ class _Decompressed(io.RawIOBase):
 
 @contextmanager
 def open_archive(
-    store: Store, object_name: str, sink: Callable[[memoryview], None]
+    store: Store, object_name: str, sink: Sink
 ) -> Iterator[tuple[io.BufferedReader, StoredBytes]]:
     """Read a stored archive back: the plain archive, each byte of which is shown to ``sink``,
     and the measure of the stored bytes behind it.

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from agentarmy_ops.archive.data import Sink
 from agentarmy_ops.archive.reprint import Reprint, find_reprint
-from agentarmy_ops.backups.pipeline import Sink
 from agentarmy_ops.backups.proof import same_rows
 from agentarmy_ops.backups.scratch_restore import RestoreProcess
 from agentarmy_ops.backups.verify_restored import Restored, dump_split

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from agentarmy_ops.archive.data import ignore
+from agentarmy_ops.archive.data import Sink, ignore
 from agentarmy_ops.archive.describe import Description
 from agentarmy_ops.archive.split import Part, split
 from agentarmy_ops.backups.dump import schema_patterns
 from agentarmy_ops.backups.findings import Findings
 from agentarmy_ops.backups.manifest import Manifest
-from agentarmy_ops.backups.pipeline import Sink
 from agentarmy_ops.backups.workbench import Bench
 from agentarmy_ops.postgres.conninfo import ConnInfo
 
