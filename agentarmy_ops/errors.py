@@ -95,6 +95,10 @@ class ObjectNotFoundError(StoreError):
     """The object is not in the store."""
 
 
+class ObjectHeldError(StoreError):
+    """The object may not be deleted: a hold or a retention policy of the store protects it."""
+
+
 class SecretError(OpsError):
     """The secrets store could not be read or written."""
 
@@ -103,6 +107,22 @@ class SecretNotFoundError(SecretError):
     """No such secret."""
 
     exit_code = 3
+
+
+class RestoreError(OpsError):
+    """A restore failed and was rolled back; the tenant is as it was."""
+
+    exit_code = 7
+
+
+class RestoreRefusedError(RestoreError):
+    """A restore was refused before anything was touched."""
+
+    exit_code = 8
+
+
+class SecretExistsError(SecretError):
+    """Create-only: the secret is already there and was left as it is."""
 
 
 class VerificationError(OpsError):

@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
 from agentarmy_ops.backups.findings import Verifier
+from agentarmy_ops.backups.keys import Keys
 from agentarmy_ops.backups.source import MIB, BackupSource, usable_cores
 from agentarmy_ops.errors import ConfigurationError, OpsError
 from agentarmy_ops.postgres.conninfo import ConnInfo
@@ -86,6 +87,15 @@ class Runtime:
         return open_secrets_store(self.settings.secrets_store_url or str(self.home / "secrets"))
 
     @cached_property
+    def keys(self) -> Keys:
+        """The keys of backups."""
+        return Keys(
+            self.secrets,
+            encrypts=self.settings.encrypts_backups,
+            recovery_recipient=self.settings.backup_recovery_recipient,
+        )
+
+    @cached_property
     def bin_dirs(self) -> tuple[Path, ...]:
         """Where client tools are looked for first."""
         return tuple(self.settings.bin_dirs)
@@ -120,6 +130,7 @@ class Runtime:
             compression_level=self.settings.backup_compression_level,
             concurrent_dumps=self.settings.concurrent_dumps or usable_cores(),
             batch_bytes=self.settings.dump_batch_mib * MIB,
+            keys=self.keys,
         )
 
     def verifier(self, run_id: str | None = None) -> Verifier:
@@ -127,6 +138,7 @@ class Runtime:
         return Verifier(
             store=self.store,
             scratch_for=self._tidy_scratch,
+            keys=self.keys,
             bin_dirs=self.bin_dirs,
             run_id=run_id,
             jobs=self.settings.concurrent_verifications or usable_cores(),

@@ -73,10 +73,17 @@ class Settings(BaseSettings):
         ),
     )
     backup_store_url: str | None = Field(
-        None, description="file:///path of the backup store; unset: AGENTARMY_HOME/backups"
+        None,
+        description=(
+            "file:///path or gs://bucket/prefix of the backup store; unset: AGENTARMY_HOME/backups"
+        ),
     )
     secrets_store_url: str | None = Field(
-        None, description="file:///path of the secrets store; unset: AGENTARMY_HOME/secrets"
+        None,
+        description=(
+            "file:///path of the secrets store, or sm://project of Google Secret Manager; unset: "
+            "AGENTARMY_HOME/secrets"
+        ),
     )
     redis_url: SecretStr | None = Field(
         None, description="Redis that receives t:{tenant_id}:initialized; unset: no Redis"
@@ -85,6 +92,30 @@ class Settings(BaseSettings):
         None, description="Folder of *.sql files that replaces the built-in tenant template"
     )
     backup_compression_level: int = Field(3, ge=1, le=19, description="zstd level of archives")
+    backup_encryption: bool | None = Field(
+        None,
+        description=(
+            "Whether archives are encrypted with age, each tenant's with a key of its own; unset: "
+            "yes, but in development"
+        ),
+    )
+    backup_recovery_recipient: str | None = Field(
+        None,
+        description=(
+            "age recipient (age1…) that can decrypt every archive, too; keep its identity offline. "
+            "Unset: a tenant's backups are lost with its key"
+        ),
+    )
+    keep_daily: int = Field(
+        7, ge=0, description="Backups kept of each tenant, one for each of the last days with any"
+    )
+    keep_weekly: int = Field(5, ge=0, description="The same for weeks, which begin on Monday (UTC)")
+    keep_monthly: int = Field(12, ge=0, description="The same for months")
+    offboarding_cooling_off_days: float = Field(
+        30,
+        ge=0,
+        description="Days between the request to erase a tenant and its erasure",
+    )
     concurrent_dumps: int | None = Field(
         None, ge=1, description="pg_dumps at a time in one process; unset: one per core"
     )
@@ -115,7 +146,8 @@ class Settings(BaseSettings):
     weekly_verification_cron: str = Field(
         "0 5 * * 0", description="Cron of the weekly_restore_verification schedule"
     )
-    schedule_timezone: str = Field("UTC", description="Time zone of both schedules")
+    prune_cron: str = Field("0 6 * * *", description="Cron of the nightly_prune schedule")
+    schedule_timezone: str = Field("UTC", description="Time zone of the schedules")
     scratch_database_max_age_hours: float = Field(
         24, gt=0, description="Scratch databases older than this, in hours, are dropped"
     )
@@ -147,6 +179,13 @@ class Settings(BaseSettings):
             if missing:
                 raise ValueError(f"ENVIRONMENT=production needs {', '.join(missing)} to be set")
         return self
+
+    @property
+    def encrypts_backups(self) -> bool:
+        """``BACKUP_ENCRYPTION``, or what it is where unset."""
+        if self.backup_encryption is None:
+            return self.environment is not Environment.DEVELOPMENT
+        return self.backup_encryption
 
     @property
     def bin_dirs(self) -> list[Path]:

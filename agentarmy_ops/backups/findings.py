@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agentarmy_ops.archive.difference import Difference
+from agentarmy_ops.backups.keys import Keys
 from agentarmy_ops.backups.reference import BackupRef, new_id
 from agentarmy_ops.backups.source import usable_cores
 from agentarmy_ops.backups.stopping import Stop
@@ -25,6 +26,7 @@ class Verifier:
 
     store: Store
     scratch_for: Callable[[int], ScratchServer]
+    keys: Keys = field(default_factory=Keys)
     bin_dirs: tuple[Path, ...] = ()
     run_id: str | None = None
     jobs: int = field(default_factory=usable_cores)

@@ -45,6 +45,16 @@ class SnapshotFacts(_Model):
         return int(self.server_version.split(".")[0])
 
 
+class Encryption(_Model):
+    """How an archive is encrypted. ``recipients`` are public keys, the tenant's own first; the
+    identity that decrypts it is version ``version`` of the secret ``secret``."""
+
+    scheme: Literal["age"] = "age"
+    recipients: tuple[str, ...]
+    secret: str
+    version: str
+
+
 class ArchiveFacts(_Model):
     """The stored archive: ``sha256`` and ``stored_bytes`` are of the object as it lies in the
     store, ``plain_bytes`` is the length pg_restore reads after decompression."""
@@ -54,7 +64,7 @@ class ArchiveFacts(_Model):
     stored_bytes: NonNegativeInt
     sha256: Sha256
     compression: Literal["zstd"]
-    encryption: None = None
+    encryption: Encryption | None = None
 
     @property
     def ratio(self) -> float:

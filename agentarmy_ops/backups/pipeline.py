@@ -14,6 +14,7 @@ from typing import BinaryIO, Self
 import zstandard
 
 from agentarmy_ops.archive.data import Sink
+from agentarmy_ops.backups.keys import Keys
 from agentarmy_ops.backups.manifest import ArchiveFacts
 from agentarmy_ops.errors import ArchiveError, OpsError
 from agentarmy_ops.stores.base import ObjectWriter, Store
@@ -164,7 +165,10 @@ class _Decompressed(io.RawIOBase):
 
 @contextmanager
 def open_archive(
-    store: Store, object_name: str, sink: Sink
+    store: Store,
+    facts: ArchiveFacts,
+    keys: Keys,
+    sink: Sink,  # noqa: ARG001
 ) -> Iterator[tuple[io.BufferedReader, StoredBytes]]:
     """Read a stored archive back: the plain archive, each byte of which is shown to ``sink``,
     and the measure of the stored bytes behind it.
@@ -176,7 +180,7 @@ def open_archive(
         ArchiveError: while reading, when the compressed stream is damaged.
         ObjectNotFoundError, StoreError: the store has no such object, or failed.
     """
-    with store.open(object_name) as stored:
+    with store.open(facts.object_name) as stored:
         measure = StoredBytes(hashlib.sha256())
         measured = observed(stored, measure)
         reader = zstandard.ZstdDecompressor().stream_reader(

@@ -106,12 +106,12 @@ def read_and_restore(findings: Findings, manifest: Manifest, bench: Bench) -> De
     Raises:
         OpsError: nothing can be said about the backup.
     """
-    facts = manifest.archive
+    facts, verifier = manifest.archive, findings.verifier
     description: Description | None = None
     damage: ArchiveError | None = None
     with bench.restore(manifest, bench.database) as restore:
         try:
-            with open_archive(findings.verifier.store, facts.object_name, restore.write) as opened:
+            with open_archive(verifier.store, facts, verifier.keys, restore.write) as opened:
                 archive, measure = opened
                 try:
                     description = describe(archive)

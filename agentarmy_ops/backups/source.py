@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentarmy_ops.backups.keys import Keys
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.errors import OpsError
 from agentarmy_ops.postgres.conninfo import ConnInfo
@@ -32,6 +33,7 @@ class BackupSource:
     compression_level: int = 3
     concurrent_dumps: int = field(default_factory=usable_cores)
     batch_bytes: int = 1024 * MIB
+    keys: Keys = field(default_factory=Keys)
 
 
 @dataclass(frozen=True)

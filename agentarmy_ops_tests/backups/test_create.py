@@ -16,6 +16,7 @@ from agentarmy_ops.archive.describe import describe
 from agentarmy_ops.backups import pipeline
 from agentarmy_ops.backups.catalog import latest_backup, list_backups, load_manifest
 from agentarmy_ops.backups.create import back_up_platform, back_up_tenants
+from agentarmy_ops.backups.keys import Keys
 from agentarmy_ops.backups.manifest import Manifest, read_manifest
 from agentarmy_ops.backups.pipeline import open_archive
 from agentarmy_ops.backups.snapshot import open_snapshot
@@ -376,7 +377,8 @@ def test_rows_written_after_the_snapshot_are_not_in_the_backup(lab: Lab) -> None
     assert outcome.manifest is not None
     assert outcome.manifest.fingerprint.rows == 420
     assert _rows(lab.database, "tenant_acme.notes") == 0
-    with open_archive(lab.store, outcome.manifest.ref.archive, lambda _: None) as (archive, _):
+    facts = outcome.manifest.archive
+    with open_archive(lab.store, facts, Keys(), lambda _: None) as (archive, _):
         assert describe(archive).fingerprint == outcome.manifest.fingerprint
 
 
