@@ -51,6 +51,27 @@ class RowsDigest:
         return rows, self._size - self._kept, self._sha256.hexdigest()
 
 
+def copy_data(block: DataBlock, digest: RowsDigest) -> Iterator[memoryview | bytes]:
+    """One table's data as ``COPY … FROM STDIN`` takes it, while ``digest`` takes it too; each
+    piece is valid until the next is asked for.
+
+    Raises:
+        ArchiveError: the block is damaged or cut short.
+    """
+    kept, tail = len(COPY_TERMINATOR), b""  # the last bytes may be the terminator, so they wait
+    for _, data, newlines, _ in block.pieces:
+        digest.add(data, newlines)
+        if len(data) < kept:
+            joined = tail + data
+            cut = max(len(joined) - kept, 0)
+            yield joined[:cut]
+            tail = joined[cut:]
+            continue
+        yield tail
+        yield data[: len(data) - kept]
+        tail = bytes(data[len(data) - kept :])
+
+
 def read_block(entry: TocEntry, block: DataBlock, sink: Sink) -> Iterator[TableFingerprint]:
     """Read a block to its end, show ``sink`` the archive's bytes, and yield what is in it: one
     table, or any number of large objects.

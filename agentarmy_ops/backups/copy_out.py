@@ -4,13 +4,14 @@ import hashlib
 
 import psycopg
 
+from agentarmy_ops.backups.queries import Connection
 from agentarmy_ops.errors import DatabaseError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.postgres.tools import session_options
 
 # What pg_dump sets in its session (setup_connection in pg_dump.c).
-_AS_PG_DUMP = {
+AS_PG_DUMP = {
     "DateStyle": "ISO",
     "IntervalStyle": "postgres",
     "extra_float_digits": "3",
@@ -20,6 +21,17 @@ _AS_PG_DUMP = {
 
 
 def copy_out(database: ConnInfo, statement: bytes, lc_monetary: str) -> tuple[int, int, str]:
+    """:func:`digest_rows` in a session of its own, which has the settings of pg_dump's.
+
+    Raises:
+        DatabaseError: PostgreSQL refuses.
+    """
+    options = session_options({"lc_monetary": lc_monetary, **AS_PG_DUMP})
+    with database.connect(options=options) as connection:
+        return digest_rows(connection, statement)
+
+
+def digest_rows(connection: Connection, statement: bytes) -> tuple[int, int, str]:
     """Rows, bytes and sha256 of a table's data, by the COPY statement of an archive
     (``COPY tenant_acme.users (id, name) FROM stdin;``) turned around.
 
@@ -28,14 +40,12 @@ def copy_out(database: ConnInfo, statement: bytes, lc_monetary: str) -> tuple[in
     """
     query = statement.rstrip().removesuffix(b"FROM stdin;") + b"TO STDOUT"
     digest, rows, size = hashlib.sha256(), 0, 0
-    options = session_options({"lc_monetary": lc_monetary, **_AS_PG_DUMP})
-    with database.connect(options=options) as connection:
-        try:
-            with connection.cursor().copy(query) as copy:
-                for data in copy:
-                    digest.update(data)
-                    rows += bytes(data).count(b"\n")
-                    size += len(data)
-        except psycopg.Error as error:
-            raise DatabaseError(f"cannot read rows: {reason(error)}") from error
+    try:
+        with connection.cursor().copy(query) as copy:
+            for data in copy:
+                digest.update(data)
+                rows += bytes(data).count(b"\n")
+                size += len(data)
+    except psycopg.Error as error:
+        raise DatabaseError(f"cannot read rows: {reason(error)}") from error
     return rows, size, digest.hexdigest()
