@@ -16,7 +16,7 @@ def test_provision_generates_a_password_and_never_prints_it(cli: Cli, home: Path
     outcome = cli("tenant", "provision", "acme", *NEW)
     assert outcome.code == 0
     assert "tenant acme created in schema tenant_acme" in outcome.stdout
-    secret = (home / "secrets" / "acme-admin-password").read_text()
+    secret = (home / "secrets" / "acme-admin-password.1").read_text()
     assert "acme-admin-password" in outcome.stdout
     assert secret not in outcome.written
 

@@ -195,7 +195,7 @@ def test_a_given_password_is_not_stored(
 
 
 class FailingStore(LocalSecretsStore):
-    def set(self, identifier: str, value: SecretStr) -> None:  # noqa: ARG002
+    def set(self, identifier: str, value: SecretStr) -> str:  # noqa: ARG002
         raise SecretError(f"cannot write secret {identifier}")
 
 
@@ -215,13 +215,14 @@ class ConnectionKillingStore(LocalSecretsStore):
 
     superuser: AppDatabase
 
-    def set(self, identifier: str, value: SecretStr) -> None:
-        super().set(identifier, value)
+    def set(self, identifier: str, value: SecretStr) -> str:
+        version = super().set(identifier, value)
         run(
             self.superuser,
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND usename = 'agentarmy_owner'",
         )
+        return version
 
 
 def test_a_password_stored_before_a_lost_commit_is_used_by_the_next_attempt(

@@ -33,10 +33,10 @@ def test_different_tenants_do_not_wait_for_each_other(
     inside, done = threading.Event(), threading.Event()
 
     class SlowStore(LocalSecretsStore):
-        def set(self, identifier: str, value: SecretStr) -> None:
+        def set(self, identifier: str, value: SecretStr) -> str:
             inside.set()
             assert done.wait(60)  # in the midst of the first tenant's transaction
-            super().set(identifier, value)
+            return super().set(identifier, value)
 
     slow = SlowStore(secrets_store._folder)
     owner = app_database.owner
