@@ -30,7 +30,8 @@ class Difference(BaseModel):
         return f"{self.what}: {self.kind}{f' ({self.detail})' if self.detail else ''}"
 
 
-def _name(desc: str, namespace: str, tag: str) -> str:
+def entry_name(desc: str, namespace: str, tag: str) -> str:
+    """An entry as people know it: ``POLICY tenant_acme.users tenant_isolation``."""
     return f"{desc} {namespace}.{tag}" if namespace else f"{desc} {tag}"
 
 
@@ -47,7 +48,7 @@ def _entry_differences(expected: Fingerprint, actual: Fingerprint) -> Iterator[D
         old, new = before.get(key, []), after.get(key, [])
         if Counter(old) == Counter(new):
             continue
-        what = _name(*key)
+        what = entry_name(*key)
         if len(old) > len(new):
             yield Difference(kind=DifferenceKind.MISSING, what=what)
         elif len(old) < len(new):
@@ -69,7 +70,7 @@ def _table_differences(expected: Fingerprint, actual: Fingerprint) -> Iterator[D
     before, after = by_name(expected), by_name(actual)
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
-        what = _name("data of", *key)
+        what = entry_name("data of", *key)
         if old is None or new is None:
             kind = DifferenceKind.MISSING if new is None else DifferenceKind.UNEXPECTED
             yield Difference(kind=kind, what=what)
