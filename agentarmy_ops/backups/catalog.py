@@ -1,21 +1,23 @@
 """What backups there are. The store is the only record; nothing is kept beside it."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from agentarmy_ops.backups.folders import Owned, read_folders
+from agentarmy_ops.backups.in_order import in_order
 from agentarmy_ops.backups.manifest import Manifest, read_manifest
 from agentarmy_ops.backups.reference import (
-    MANIFEST,
+    ENCRYPTED_ARCHIVE,
     TENANTS,
-    VERIFICATION_PREFIX,
     BackupRef,
-    owner_prefix,
+    parse_verification,
     validate_backup_id,
 )
-from agentarmy_ops.backups.verdict import Verdict, read_verdict
+from agentarmy_ops.backups.verdict import Status, Verdict, read_verdict
 from agentarmy_ops.errors import BackupNotFoundError, InvalidInputError, ObjectNotFoundError
-from agentarmy_ops.stores.base import Store
+from agentarmy_ops.stores.base import ObjectInfo, Store
 from agentarmy_ops.tenants.slug import validate_slug
 
 
@@ -24,24 +26,32 @@ class CatalogEntry:
     """One complete backup as a listing of the store shows it, nothing of it read.
 
     ``stored_bytes`` is the size of all its objects; ``verifications`` are the names of its
-    verdict objects, oldest first.
+    verdict objects, oldest first. ``archive`` is None where it is missing. ``status`` is that of
+    the newest verdict; None where there is none, or where its name does not say it.
     """
 
     ref: BackupRef
     completed_at: datetime
     stored_bytes: int
     verifications: tuple[str, ...]
+    archive: ObjectInfo | None = None
+    status: Status | None = None
+
+    @property
+    def encrypted(self) -> bool | None:
+        """Whether the archive is encrypted; None where it is missing."""
+        return None if self.archive is None else self.archive.name.endswith(ENCRYPTED_ARCHIVE)
 
 
 def backed_up_slugs(store: Store) -> list[str]:
-    """Slugs that have anything in the store, in order."""
+    """Slugs that have anything in the store, in order, whether or not there is such a tenant."""
     slugs = []
     for folder in store.list_folders(TENANTS):
         try:
             slugs.append(validate_slug(folder))
         except InvalidInputError:
             continue  # somebody else's folder
-    return slugs
+    return sorted(slugs)
 
 
 def list_backups(store: Store, slug: str | None) -> list[CatalogEntry]:
@@ -49,34 +59,36 @@ def list_backups(store: Store, slug: str | None) -> list[CatalogEntry]:
 
     One listing of the store; what has no manifest is not a backup and is left out.
     """
-    prefix = owner_prefix(slug)
-    found: dict[str, list[tuple[str, int, datetime]]] = {}
-    for item in store.list(prefix):
-        backup_id, _, name = item.name.removeprefix(prefix).partition("/")
-        found.setdefault(backup_id, []).append((name, item.size, item.created_at))
+    return complete_backups(read_folders(store, slug))
+
+
+def list_many(
+    store: Store, owners: Iterable[str | None]
+) -> Iterator[tuple[str | None, list[CatalogEntry]]]:
+    """:func:`list_backups` of each owner, in their order: a listing each, several at once, and
+    only a few owners' backups in memory."""
+    return in_order(owners, lambda slug: (slug, list_backups(store, slug)))
+
+
+def complete_backups(owned: Owned) -> list[CatalogEntry]:
+    """Those of an owner's folders that are backups, oldest first."""
     return [
-        entry
-        for backup_id, objects in sorted(found.items())
-        if (entry := _entry(slug, backup_id, objects))
+        CatalogEntry(
+            ref=folder.ref,
+            completed_at=folder.manifest.created_at,
+            stored_bytes=folder.stored_bytes,
+            verifications=tuple(verdict.name for verdict in folder.verdicts),
+            archive=folder.archives[0] if folder.archives else None,
+            status=_named_status(folder.verdicts[-1].name) if folder.verdicts else None,
+        )
+        for folder in owned.folders
+        if folder.manifest
     ]
 
 
-def _entry(
-    slug: str | None, backup_id: str, objects: Sequence[tuple[str, int, datetime]]
-) -> CatalogEntry | None:
-    try:
-        ref = BackupRef(slug, validate_backup_id(backup_id))
-    except InvalidInputError:
-        return None  # somebody else's object
-    completed = [created_at for name, _, created_at in objects if name == MANIFEST]
-    if not completed:
-        return None
-    verifications = sorted(
-        ref.prefix + name for name, _, _ in objects if name.startswith(VERIFICATION_PREFIX)
-    )
-    return CatalogEntry(
-        ref, completed[0], sum(size for _, size, _ in objects), tuple(verifications)
-    )
+def _named_status(name: str) -> Status | None:
+    named = parse_verification(name.rpartition("/")[2])
+    return Status(named[1]) if named and named[1] else None
 
 
 def latest_backup(store: Store, slug: str | None) -> CatalogEntry:
@@ -136,10 +148,10 @@ def load_verdicts(store: Store, entry: CatalogEntry) -> Iterator[Verdict]:
 
 
 def platform_for(platforms: Sequence[CatalogEntry], backup_id: str) -> BackupRef | None:
-    """The platform backup that a tenant's backup is best restored upon: the first one made after
-    it, for that one has every shared row the tenant refers to; else the newest before it."""
-    after = [entry.ref for entry in platforms if entry.ref.backup_id >= backup_id]
-    before = [entry.ref for entry in platforms if entry.ref.backup_id < backup_id]
-    if after:
-        return after[0]
-    return before[-1] if before else None
+    """The platform backup, of those in order, that a tenant's backup is best restored upon: the
+    first one made after it, for that one has every shared row the tenant refers to; else the
+    newest before it."""
+    if not platforms:
+        return None
+    place = bisect_left(platforms, backup_id, key=lambda entry: entry.ref.backup_id)
+    return platforms[min(place, len(platforms) - 1)].ref

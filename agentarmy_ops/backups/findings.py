@@ -78,7 +78,7 @@ class Findings:
             run_id=self.verifier.run_id,
         )
         if error is None:
-            name = self.ref.verification(verdict.verification_id)
+            name = self.ref.verification(verdict.verification_id, verdict.status)
             with self.verifier.store.create(name) as writer:
                 writer.write(verdict.encode())
         return verdict

@@ -11,11 +11,12 @@ from agentarmy_ops.tenants.slug import validate_slug
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _BACKUP_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+_VERIFICATION = re.compile(rf"verification-({_BACKUP_ID.pattern})(?:\.(verified|failed))?\.json")
 TENANTS = "tenants/"
 PLATFORM = "platform/"
 MANIFEST = "manifest.json"
 ARCHIVE = "archive.dump.zst"
-VERIFICATION_PREFIX = "verification-"
+ENCRYPTED_ARCHIVE = f"{ARCHIVE}.age"
 
 
 def new_id(now: datetime | None = None) -> str:
@@ -32,12 +33,33 @@ def validate_backup_id(backup_id: str) -> str:
     Raises:
         InvalidInputError: it is not.
     """
-    if not _BACKUP_ID.fullmatch(backup_id):
-        raise InvalidInputError(
-            f"{backup_id!r} is not a backup id; they look like 20261123T021503Z-7f3a9c "
-            "(see 'agentarmy-ops backups list')"
-        )
-    return backup_id
+    try:
+        if _BACKUP_ID.fullmatch(backup_id):
+            time_of(backup_id)
+            return backup_id
+    except ValueError:  # the 32nd of a month
+        pass
+    raise InvalidInputError(
+        f"{backup_id!r} is not a backup id; they look like 20261123T021503Z-7f3a9c "
+        "(see 'agentarmy-ops backups list')"
+    )
+
+
+def time_of(backup_id: str) -> datetime:
+    """When a backup was begun (UTC, to the second), by the clock of the machine that made it.
+
+    Raises:
+        ValueError: it is not a backup id.
+    """
+    stamp, _, _ = backup_id.partition("-")
+    return datetime.fromisoformat(stamp)
+
+
+def parse_verification(leaf: str) -> tuple[str, str | None] | None:
+    """Id and status of the verdict that an object with this last part of a name is; the status is
+    None where the name does not say it. None: it is no verdict."""
+    found = _VERIFICATION.fullmatch(leaf)
+    return (found[1], found[2]) if found else None
 
 
 @dataclass(frozen=True, order=True)
@@ -64,17 +86,23 @@ class BackupRef:
 
     @property
     def archive(self) -> str:
-        """The object that holds the archive."""
+        """The object that holds the archive when it is not encrypted."""
         return self.prefix + ARCHIVE
+
+    @property
+    def encrypted_archive(self) -> str:
+        """The object that holds the archive when it is encrypted."""
+        return self.prefix + ENCRYPTED_ARCHIVE
 
     @property
     def manifest(self) -> str:
         """The object whose existence makes the backup complete."""
         return self.prefix + MANIFEST
 
-    def verification(self, verification_id: str) -> str:
-        """The object of one verdict on it."""
-        return f"{self.prefix}{VERIFICATION_PREFIX}{verification_id}.json"
+    def verification(self, verification_id: str, status: str) -> str:
+        """The object of one verdict on it. Its name says the status, so that a listing shows
+        whether a backup is verified and no verdict has to be read for it."""
+        return f"{self.prefix}verification-{verification_id}.{status}.json"
 
     def __str__(self) -> str:
         return f"{self.owner}/{self.backup_id}"

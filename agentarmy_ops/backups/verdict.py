@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, ValidationError
 
 from agentarmy_ops.archive.difference import Difference
-from agentarmy_ops.backups.reference import BackupRef
+from agentarmy_ops.backups.reference import BackupRef, parse_verification
 from agentarmy_ops.errors import ArchiveError
 
 
@@ -64,17 +64,28 @@ class Verdict(BaseModel):
         return ": ".join(part for part in ("; ".join(self.causes), shown + rest) if part)
 
     def encode(self) -> bytes:
-        """The bytes of ``verification-{id}.json``."""
+        """The bytes of ``verification-{id}.{status}.json``."""
         return self.model_dump_json(indent=1).encode() + b"\n"
 
 
 def read_verdict(name: str, data: bytes) -> Verdict:
-    """Parse a verdict object.
+    """Parse a verdict object and check that it is the verdict that its name says.
 
     Raises:
-        ArchiveError: it is not one.
+        ArchiveError: it is not one, or one on another backup or of another status than its name
+            says, which is what listings show.
     """
     try:
-        return Verdict.model_validate_json(data)
+        verdict = Verdict.model_validate_json(data)
     except ValidationError:
         raise ArchiveError(f"{name} is not a verdict of this version") from None
+    folder, _, leaf = name.rpartition("/")
+    named = parse_verification(leaf)
+    if named and named[1] not in (None, verdict.status):
+        raise ArchiveError(
+            f"{name} holds the verdict {verdict.status}, which is not what its name says; do not "
+            "trust it, and verify the backup again"
+        )
+    if (named and named[0], f"{folder}/") != (verdict.verification_id, verdict.ref.prefix):
+        raise ArchiveError(f"{name} holds the verdict on another backup: {verdict.ref}")
+    return verdict

@@ -1,23 +1,36 @@
 """``agentarmy-ops backups …``."""
 
+from datetime import UTC, datetime
+
 import click
 
 from agentarmy_ops.backups.catalog import (
     backed_up_slugs,
     find_backup,
     latest_backup,
-    list_backups,
+    list_many,
     load_manifest,
     load_verdicts,
 )
 from agentarmy_ops.backups.manifest import Manifest
+from agentarmy_ops.backups.reference import new_id
 from agentarmy_ops.backups.verdict import Verdict
 from agentarmy_ops.cli.options import LATEST, BackupIdType, SlugType
-from agentarmy_ops.cli.output import json_option, print_facts, print_json, print_table
+from agentarmy_ops.cli.output import (
+    json_option,
+    print_facts,
+    print_json,
+    print_json_list,
+    print_rows,
+    print_table,
+)
 from agentarmy_ops.cli.summaries import entry_summary, verdict_summary
-from agentarmy_ops.cli.text import seconds, size
+from agentarmy_ops.cli.text import age, seconds, size, when
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.tenants.registry import read_tenant
+
+_PLATFORM = "(platform)"
+_ENCRYPTED = {True: "age", False: "no", None: "no archive"}
 
 
 @click.group()
@@ -29,37 +42,56 @@ def backups() -> None:
     "list",
     epilog="""\b
 Examples:
-  agentarmy-ops backups list
-  agentarmy-ops backups list --tenant acme
-  agentarmy-ops backups list --json | jq '.backups[] | select(.verdict != "verified")'
+  agentarmy-ops backups list --all
+  agentarmy-ops backups list acme
+  agentarmy-ops backups list --all --json | jq '.backups[] | select(.verdict != "verified")'
 
-Only reads the store; needs no database. Incomplete backups are not listed.""",
+Lists the store and reads nothing in it; needs no database. Incomplete backups are not listed;
+those of tenants that are not registered any more are.""",
 )
-@click.option("--tenant", "slug", type=SlugType(), metavar="SLUG", help="Of this tenant only.")
+@click.argument("slug", type=SlugType(), required=False)
+@click.option("--all", "every", is_flag=True, help="Of all tenants and the platform: the default.")
 @click.option("--platform", is_flag=True, help="Of the platform part only.")
 @json_option
-def list_(slug: str | None, platform: bool, as_json: bool) -> None:
-    """List complete backups, oldest first, each with its newest verdict."""
-    if slug and platform:
-        raise click.UsageError("give either --tenant or --platform, not both")
+def list_(slug: str | None, every: bool, platform: bool, as_json: bool) -> None:
+    """List complete backups, oldest first, each with its newest verdict.
+
+    Of tenant SLUG, or of all.
+    """
+    if bool(slug) + every + platform > 1:
+        raise click.UsageError("give only one of SLUG, --all and --platform")
     runtime = Runtime()
-    store = runtime.store
+    store, now = runtime.store, datetime.now(UTC)
     owners = [slug] if slug or platform else [*backed_up_slugs(store), None]
-    found = [entry_summary(store, e) for owner in owners for e in list_backups(store, owner)]
-    if slug and not found:
-        with runtime.registry() as connection:
-            read_tenant(connection, slug)  # a slug nobody has is a mistake
+    listings = list_many(store, owners)
+    if slug:
+        ((_, entries),) = listings
+        if not entries:
+            with runtime.registry() as connection:
+                read_tenant(connection, slug)  # a slug nobody has is a mistake
+        listings = iter([(slug, entries)])
+    found = (entry_summary(entry, now) for _, entries in listings for entry in entries)
     if as_json:
-        print_json({"store": store.url, "backups": found})
+        print_json_list({"store": store.url}, "backups", found)
         return
-    print_table(
-        ("tenant", "backup", "completed", "stored#", "verdict"),
+    print_rows(
+        (
+            ("tenant", max(len(owner or _PLATFORM) for owner in owners)),
+            ("backup", len(new_id())),
+            ("completed", len(when(now))),
+            ("age#", 6),
+            ("stored#", 10),
+            ("encrypted", 3),
+            ("verdict", 8),
+        ),
         (
             (
-                b["slug"] or "(platform)",
+                b["slug"] or _PLATFORM,
                 b["backup_id"],
                 b["completed_at"],
+                age(b["age_seconds"]),
                 size(b["stored_bytes"]),
+                _ENCRYPTED[b["encrypted"]],
                 b["verdict"],
             )
             for b in found

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,6 @@ _STYLES = {
     "error": "yellow",
     "fail": "red",
     "failed": "red",
-    "unreadable": "red",
 }
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
@@ -55,6 +54,40 @@ def print_table(
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     _console().print(table)
+
+
+def print_rows(columns: Sequence[tuple[str, int]], rows: Iterable[Sequence[object]]) -> None:
+    """A table of any length: each row is printed as it comes, so the widths of the columns have
+    to be known. Columns whose name ends in ``#`` are numbers, and flush right."""
+    names = [name.removesuffix("#") for name, _ in columns]
+    right = [name.endswith("#") for name, _ in columns]
+    widths = [max(width, len(name)) for name, (_, width) in zip(names, columns, strict=True)]
+
+    def line(cells: Sequence[Text]) -> str:
+        parts = []
+        for cell, width, flush_right in zip(cells, widths, right, strict=True):
+            padded = cell.plain.rjust(width) if flush_right else cell.plain.ljust(width)
+            parts.append(click.style(padded, fg=str(cell.style)) if cell.style else padded)
+        return "  ".join(parts).rstrip()
+
+    click.echo(line([Text(name) for name in names]))
+    for row in rows:
+        click.echo(line([_cell(value) for value in row]))
+
+
+def print_json_list(before: Mapping[str, object], name: str, items: Iterable[object]) -> None:
+    """A JSON object whose last key is a list of any length, written as it comes.
+
+    When ``items`` raises, what is written is no JSON.
+    """
+    head = json.dumps(dict(before), indent=2, ensure_ascii=False, default=_encode)
+    click.echo(f"{head[:-2]},\n  {json.dumps(name)}: [", nl=False)
+    separator = ""
+    for item in items:
+        text = json.dumps(item, ensure_ascii=False, default=_encode)
+        click.echo(f"{separator}\n    {text}", nl=False)
+        separator = ","
+    click.echo("\n  ]\n}")
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:

@@ -1,15 +1,16 @@
 """The JSON shapes that several commands share; ``docs/cli.md`` documents their keys."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from agentarmy_ops.backups.catalog import CatalogEntry, load_verdicts
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.backups.verdict import Verdict
-from agentarmy_ops.errors import ArchiveError
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.tenants.registry import Tenant
 
-UNREADABLE = "unreadable"
+# A verdict whose name does not say its status; `backups show` reads it.
+UNKNOWN = "unknown"
 
 
 def tenant_summary(tenant: Tenant) -> dict[str, Any]:
@@ -40,25 +41,26 @@ def backup_summary(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def entry_summary(store: Store, entry: CatalogEntry) -> dict[str, Any]:
-    """A backup as a listing shows it, with its newest verdict."""
+def entry_summary(entry: CatalogEntry, now: datetime | None = None) -> dict[str, Any]:
+    """A backup as a listing shows it; nothing of it is read."""
     return {
         "slug": entry.ref.slug,
         "backup_id": entry.ref.backup_id,
         "completed_at": entry.completed_at,
+        "age_seconds": ((now or datetime.now(UTC)) - entry.completed_at).total_seconds(),
         "stored_bytes": entry.stored_bytes,
+        "archive_bytes": entry.archive.size if entry.archive else None,
+        "encrypted": entry.encrypted,
         "verifications": len(entry.verifications),
-        "verdict": verdict_word(store, entry),
+        "verdict": verdict_word(entry),
     }
 
 
-def verdict_word(store: Store, entry: CatalogEntry) -> str | None:
+def verdict_word(entry: CatalogEntry) -> str | None:
     """The newest verdict on a backup in one word; None when it was never verified."""
-    try:
-        verdict = newest_verdict(store, entry)
-    except ArchiveError:
-        return UNREADABLE
-    return verdict.status.value if verdict else None
+    if entry.status is None and entry.verifications:
+        return UNKNOWN
+    return entry.status
 
 
 def newest_verdict(store: Store, entry: CatalogEntry) -> Verdict | None:

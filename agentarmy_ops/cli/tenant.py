@@ -175,7 +175,7 @@ def show(slug: str, as_json: bool) -> None:
         query = "SELECT to_regnamespace(quote_ident(%s)) IS NOT NULL"
         exists = connection.execute(query, [found.schema_name]).fetchone()
     entries = list_backups(runtime.store, slug)
-    latest = entry_summary(runtime.store, entries[-1]) if entries else None
+    latest = entry_summary(entries[-1]) if entries else None
     verdict = _newest_verdict(runtime.store, entries)
     if as_json:
         print_json(

@@ -27,3 +27,12 @@ def when(moment: datetime | None) -> str:
 def seconds(value: float | None) -> str:
     """``1.25 s``."""
     return "" if value is None else f"{value:.2f} s"
+
+
+def age(seconds_ago: float) -> str:
+    """How long ago in the unit that suits: ``5 min``, ``7 h``, ``12 d``."""
+    minutes = max(0, int(seconds_ago // 60))
+    if minutes < 120:  # noqa: PLR2004
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h" if hours < 48 else f"{hours // 24} d"  # noqa: PLR2004

@@ -16,7 +16,8 @@ from agentarmy_ops.tenants.slug import schema_name, validate_slug
 
 @dataclass(frozen=True)
 class Tenant:
-    """One row of ``shared.tenants``."""
+    """One row of ``shared.tenants``. ``backup_retention`` is the tenant's own policy as text;
+    None also where the application's table has no such column."""
 
     id: UUID
     slug: str
@@ -24,6 +25,7 @@ class Tenant:
     schema_name: str
     is_active: bool
     created_at: datetime
+    backup_retention: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,42 +24,81 @@ def no_database(environment: Callable[..., None]) -> Callable[[], None]:
     return lambda: environment(DATABASE_URL=nowhere, BACKUP_DATABASE_URL=nowhere)
 
 
+def listed(cli: Cli, *arguments: str) -> list[dict[str, Any]]:
+    """What ``backups list`` lists, without the ages, which grow."""
+    outcome = cli("backups", "list", *arguments, "--json")
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.json.keys() == {"store", "backups"}
+    found: list[dict[str, Any]] = outcome.json["backups"]
+    assert all(0 <= b.pop("age_seconds") < 600 for b in found)
+    return found
+
+
 def test_list_needs_no_database(
     cli: Cli, backed_up: dict[str | None, str], no_database: Callable[[], None]
 ) -> None:
     no_database()
-    listed = cli("backups", "list", "--json").json
-    assert listed.keys() == {"store", "backups"}
-    assert [b["slug"] for b in listed["backups"]] == ["acme", "globex", None]
+    every = listed(cli, "--all")
+    assert [b["slug"] for b in every] == ["acme", "globex", None]
+    assert [b["backup_id"] for b in every] == [backed_up[b["slug"]] for b in every]
     assert all(
         b.keys()
-        == {"slug", "backup_id", "completed_at", "stored_bytes", "verifications", "verdict"}
-        for b in listed["backups"]
+        == {
+            "slug",
+            "backup_id",
+            "completed_at",
+            "stored_bytes",
+            "archive_bytes",
+            "encrypted",
+            "verifications",
+            "verdict",
+        }
+        for b in every
     )
-    one = cli("backups", "list", "--tenant", "acme", "--json").json["backups"]
-    assert one == [b for b in listed["backups"] if b["slug"] == "acme"]
-    platform = cli("backups", "list", "--platform", "--json").json["backups"]
-    assert platform == [b for b in listed["backups"] if b["slug"] is None]
-    assert backed_up["globex"] in cli("backups", "list").stdout
+    assert all(0 < b["archive_bytes"] < b["stored_bytes"] for b in every)
+    assert listed(cli) == every
+    assert listed(cli, "acme") == every[:1]
+    assert listed(cli, "--platform") == every[2:]
+    header, first, *_, last = cli("backups", "list").stdout.splitlines()
+    assert header.split() == [
+        "tenant", "backup", "completed", "age", "stored", "encrypted", "verdict"
+    ]  # fmt: skip
+    assert first.split()[:2] == ["acme", backed_up["acme"]]
+    assert last.split()[:2] == ["(platform)", backed_up[None]]
+    assert " 0 min " in first
+
+
+@pytest.mark.parametrize(
+    "arguments", [("acme", "--all"), ("acme", "--platform"), ("--all", "--platform")], ids=str
+)
+def test_list_of_one_owner_or_of_all(cli: Cli, arguments: tuple[str, ...]) -> None:
+    assert cli("backups", "list", *arguments).code == 2
+
+
+def test_list_of_nothing(cli: Cli) -> None:
+    assert listed(cli) == []
+    assert cli("backups", "list", "acme").code == 3
 
 
 def test_list_of_a_tenant_without_backups_is_empty(cli: Cli, provision: Provision) -> None:
     provision("acme")
-    outcome = cli("backups", "list", "--tenant", "acme", "--json")
-    assert (outcome.code, outcome.json["backups"]) == (0, [])
+    assert listed(cli, "acme") == []
 
 
-def test_list_shows_verdicts_and_damaged_ones(
+def test_list_shows_verdicts_by_the_names_of_their_objects(
     cli: Cli, backed_up: dict[str | None, str], home: Path
 ) -> None:
     cli("verify", "--all")
-    verdicts = {b["slug"]: b["verdict"] for b in cli("backups", "list", "--json").json["backups"]}
-    assert verdicts == {"acme": "verified", "globex": "verified", None: "verified"}
-    (damaged,) = (home / "backups" / "tenants" / "acme").glob("*/verification-*.json")
-    damaged.write_text("{")
-    outcome = cli("backups", "list", "--json")
-    assert outcome.code == 0
-    assert outcome.json["backups"][0]["verdict"] == "unreadable"
+
+    def verdicts() -> dict[str | None, str | None]:
+        return {b["slug"]: b["verdict"] for b in listed(cli)}
+
+    assert verdicts() == {"acme": "verified", "globex": "verified", None: "verified"}
+    (verdict,) = (home / "backups" / "tenants" / "acme").glob("*/verification-*.verified.json")
+    verdict.write_text("{")  # nothing is read for a listing
+    assert verdicts()["acme"] == "verified"
+    verdict.rename(verdict.with_name(verdict.name.replace(".verified", "")))
+    assert verdicts()["acme"] == "unknown"
 
 
 def test_show(cli: Cli, backed_up: dict[str | None, str], no_database: Callable[[], None]) -> None:

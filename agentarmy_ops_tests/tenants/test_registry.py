@@ -28,6 +28,19 @@ def test_all_tenants_by_slug(app_database: AppDatabase) -> None:
     assert tenants[0].created_at.tzinfo is not None
 
 
+def test_a_tenants_own_retention_also_where_the_table_has_no_such_column(
+    app_database: AppDatabase,
+) -> None:
+    insert(app_database.owner, ("acme", "tenant_acme"), ("globex", "tenant_globex"))
+    with app_database.owner.connect() as connection:
+        connection.execute(
+            "UPDATE shared.tenants SET backup_retention = 'daily=14' WHERE slug = 'acme'"
+        )
+        assert [t.backup_retention for t in read_tenants(connection)] == ["daily=14", None]
+        connection.execute("ALTER TABLE shared.tenants DROP COLUMN backup_retention")
+        assert [t.backup_retention for t in read_tenants(connection)] == [None, None]
+
+
 def test_an_empty_registry(app_database: AppDatabase) -> None:
     with app_database.backup.connect() as connection:
         assert read_tenants(connection) == []

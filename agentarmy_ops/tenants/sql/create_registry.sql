@@ -4,6 +4,9 @@ CREATE TABLE shared.tenants (
     name text NOT NULL,
     schema_name text UNIQUE NOT NULL,
     is_active boolean NOT NULL DEFAULT true,
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    backup_retention text
 );
+COMMENT ON COLUMN shared.tenants.backup_retention IS
+    'Backups to keep, such as daily=14 weekly=8 monthly=24; what it does not name is as set for all';
 COMMENT ON TABLE shared.tenants IS 'All tenants; each lives in the schema its row names';
