@@ -12,13 +12,15 @@ from agentarmy_ops.postgres.reasons import reason
 Connection = psycopg.Connection[Any]
 
 
-def query(connection: Connection, name: str, **params: object) -> list[DictRow]:
-    """Run ``sql/{name}.sql`` and return its rows as dictionaries.
+def query(
+    connection: Connection, name: str, *, beside: str = __file__, **params: object
+) -> list[DictRow]:
+    """Run ``sql/{name}.sql`` beside a module and return its rows as dictionaries.
 
     Raises:
         DatabaseError: PostgreSQL refused it.
     """
-    text = load_sql(__file__, name)
+    text = load_sql(beside, name)
     if b"schema_objects" in text:
         text = load_sql(__file__, "schema_objects") + text
     try:

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
 from agentarmy_ops.errors import DatabaseError, InvalidInputError, ProvisioningError
-from agentarmy_ops.postgres.conninfo import ConnInfo, load_sql
+from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.secrets.base import SecretsStore
 from agentarmy_ops.tenants.admin import ensure_admin
@@ -21,6 +21,7 @@ from agentarmy_ops.tenants.inputs import validate_email, validate_name
 from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops.tenants.passwords import check_password
 from agentarmy_ops.tenants.redis_keys import mark_initialized
+from agentarmy_ops.tenants.register import register_tenant
 from agentarmy_ops.tenants.registry import Tenant, find_tenant, read_tenant
 from agentarmy_ops.tenants.schema import ensure_schema, schema_exists
 from agentarmy_ops.tenants.slug import schema_name
@@ -108,10 +109,7 @@ def _ensure_registered(
     tenant_id = None
     if schema_exists(connection, schema):
         tenant_id = find_tenant_id(connection, schema)
-    connection.execute(
-        load_sql(__file__, "insert_tenant"),
-        {"id": tenant_id or uuid.uuid4(), "slug": slug, "name": name, "schema_name": schema},
-    )
+    register_tenant(connection, tenant_id or uuid.uuid4(), slug, name)
     return read_tenant(connection, slug), ["registry row"]
 
 
