@@ -22,8 +22,9 @@ _WHAT_TO_DO = {
 }
 
 
-def path_of_url(url: str, *, name: str) -> Path:
-    """The folder that ``file:///path`` or a plain absolute path stands for.
+def path_of_url(url: str, *, name: str, also: str | None = None) -> Path:
+    """The folder that ``file:///path`` or a plain absolute path stands for. ``also`` is another
+    kind of URL that the setting may have, for the message.
 
     Raises:
         ConfigurationError: it is neither; the message names the setting ``name`` and shows
@@ -34,6 +35,7 @@ def path_of_url(url: str, *, name: str) -> Path:
         raise ConfigurationError(
             f"{name} has the scheme {scheme}://, which is not supported; "
             "supported are file:///absolute/path and a plain absolute path"
+            + (f", and {also}" if also else "")
         )
     text = unquote(rest.removeprefix("localhost")) if separator else url
     path = Path(text)

@@ -3,11 +3,14 @@
 The CLI and the Dagster resources both start here, so they act on the same tenants and backups.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -16,6 +19,8 @@ from pydantic import SecretStr
 
 from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.keys import Keys
+from agentarmy_ops.backups.restore.session import Restorer
+from agentarmy_ops.backups.restore.steps import Watch, unwatched
 from agentarmy_ops.backups.source import MIB, BackupSource, usable_cores
 from agentarmy_ops.errors import ConfigurationError, OpsError
 from agentarmy_ops.postgres.conninfo import ConnInfo
@@ -33,6 +38,10 @@ from agentarmy_ops.stores.base import Store
 from agentarmy_ops.stores.factory import open_store
 from agentarmy_ops.tenants.bootstrap import BACKUP_ROLE, OWNER_ROLE, ensure_registry, ensure_roles
 from agentarmy_ops.tenants.provision import ProvisionResult, provision_tenant
+from agentarmy_ops.tenants.redis_keys import mark_initialized
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client
 
 APPLICATION_DATABASE = "agentarmy"
 DAGSTER_DATABASE = "dagster"
@@ -44,8 +53,16 @@ SCRATCH_ROLE = "agentarmy_scratch"
 class Runtime:
     """What one process works with. Embedded servers are started when first asked for."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        gcs_client: "Callable[[], Client] | None" = None,
+    ) -> None:
+        """``gcs_client`` makes the client of a ``gs://`` store; see
+        :func:`~agentarmy_ops.stores.factory.open_store`."""
         self.settings = settings or load_settings()
+        self._gcs_client = gcs_client
         self._reaped: set[int] = set()
 
     @property
@@ -79,7 +96,10 @@ class Runtime:
     @cached_property
     def store(self) -> Store:
         """The backup store."""
-        return open_store(self.settings.backup_store_url or str(self.home / "backups"))
+        return open_store(
+            self.settings.backup_store_url or str(self.home / "backups"),
+            gcs_client=self._gcs_client,
+        )
 
     @cached_property
     def secrets(self) -> SecretsStore:
@@ -132,6 +152,26 @@ class Runtime:
             batch_bytes=self.settings.dump_batch_mib * MIB,
             keys=self.keys,
         )
+
+    def restorer(self, *, watch: Watch = unwatched, identity_file: Path | None = None) -> Restorer:
+        """What tenants are restored with; ``identity_file`` decrypts in place of their keys."""
+        return Restorer(
+            database=self.owner,
+            store=self.store,
+            keys=replace(self.keys, identity_file=identity_file),
+            bin_dirs=self.bin_dirs,
+            lock_timeout_seconds=self.settings.lock_timeout_seconds,
+            watch=watch,
+        )
+
+    def tell_redis(self, tenant_id: UUID) -> None:
+        """Set the key that tells the application that a tenant is ready, where there is a Redis.
+
+        Raises:
+            RedisKeyError: Redis does not take it; the tenant itself is there.
+        """
+        if self.settings.redis_url is not None:
+            mark_initialized(self.settings.redis_url, tenant_id)
 
     def verifier(self, run_id: str | None = None) -> Verifier:
         """What backups are verified with."""

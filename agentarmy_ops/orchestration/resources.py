@@ -1,23 +1,39 @@
 """The one resource: what the assets work with, made from settings in the run's process."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from dagster import AssetKey, ConfigurableResource, DagsterRun, InitResourceContext
 from dagster._core.storage.tags import PARTITION_NAME_TAG
+from pydantic import Field
 
 from agentarmy_ops.errors import OpsError
 from agentarmy_ops.orchestration.partitions import PARTITIONS_NAME
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.tenants.registry import read_registry
 
+if TYPE_CHECKING:
+    from google.cloud.storage import Client
+
 
 class OpsResource(ConfigurableResource[None]):
     """Databases, stores and scratch servers, from the environment of the run."""
 
+    gcs_project: str | None = Field(
+        default=None,
+        description="Project of the GCSResource whose client a gs:// store uses; unset: none",
+    )
+
     @cached_property
     def runtime(self) -> Runtime:
         """Made when first used, so that loading the code location touches no server."""
-        return Runtime()
+        return Runtime(gcs_client=self._gcs_client)
+
+    def _gcs_client(self) -> "Client":
+        # The import takes a second: only a gs:// store asks for it, when it is first used.
+        from dagster_gcp.gcs import GCSResource  # noqa: PLC0415
+
+        return GCSResource(project=self.gcs_project).get_client()
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
         """Look at the tenant that the run's tag names before Dagster looks up its partition.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol
 
 
@@ -71,5 +71,14 @@ class Store(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Remove an object; no error when there is none."""
+        """Remove an object; no error when there is none.
+
+        Raises:
+            ObjectHeldError: the store protects it for now; it is left as it was.
+        """
+        ...
+
+    def sweep(self, older_than: timedelta) -> int:
+        """Remove what killed processes left half-written and nobody wrote to for
+        ``older_than``; returns how many. Such leftovers are never listed."""
         ...

@@ -10,14 +10,20 @@ def split_name(name: str) -> list[str]:
         StoreError: a segment is empty, begins with ``.`` (which also rules out ``..``), or
             holds a backslash or a character that cannot be printed.
     """
-    segments = name.split("/")
-    for segment in segments:
-        if not segment or segment.startswith(".") or "\\" in segment or not segment.isprintable():
-            raise StoreError(
-                f"{name!r} is not an object name: use relative names such as "
-                "tenants/acme/manifest.json whose parts do not begin with a dot"
-            )
-    return segments
+    if not is_name(name):
+        raise StoreError(
+            f"{name!r} is not an object name: use relative names such as "
+            "tenants/acme/manifest.json whose parts do not begin with a dot"
+        )
+    return name.split("/")
+
+
+def is_name(name: str) -> bool:
+    """Whether :func:`split_name` accepts ``name``."""
+    return all(
+        segment and not segment.startswith(".") and "\\" not in segment and segment.isprintable()
+        for segment in name.split("/")
+    )
 
 
 def split_prefix(prefix: str) -> tuple[list[str], str]:

@@ -10,10 +10,14 @@ import pytest
 from agentarmy_ops.errors import ObjectExistsError, ObjectNotFoundError, StoreError
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.stores.local import LocalStore
+from agentarmy_ops_tests.fix_gcs import Gcs
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", "gcs"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "gcs":
+        gcs: Gcs = request.getfixturevalue("gcs")
+        return gcs.store()
     return LocalStore(tmp_path / "store")
 
 
