@@ -19,6 +19,8 @@ COMMANDS = {
     "backup": "agentarmy_ops.cli.backup:backup",
     "backups": "agentarmy_ops.cli.backups:backups",
     "verify": "agentarmy_ops.cli.verify:verify",
+    "restore": "agentarmy_ops.cli.restore:restore",
+    "diff": "agentarmy_ops.cli.diff:diff",
     "demo": "agentarmy_ops.cli.demo:demo",
     "up": "agentarmy_ops.cli.up:up",
     "down": "agentarmy_ops.cli.stack:down",
@@ -64,7 +66,7 @@ Examples:
 
 Settings are environment variables (and .env in the working directory); with none set, everything
 runs on embedded servers below ./.agentarmy. Exit codes: 0 ok, 1 failure, 2 usage or settings,
-3 not found, 4 busy, 5 a backup is bad, 6 no verdict. More in docs/cli.md.""",
+3 not found, 4 busy, 5 a backup is bad, 6 no verdict, 9 differences. More in docs/cli.md.""",
 )
 @click.version_option(__version__, prog_name="agentarmy-ops")
 def cli() -> None:
