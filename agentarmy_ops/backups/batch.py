@@ -6,7 +6,7 @@ from time import monotonic
 
 from agentarmy_ops.backups.commit import View, Work
 from agentarmy_ops.backups.inventory import Inventory
-from agentarmy_ops.backups.manifest import Manifest
+from agentarmy_ops.backups.manifest import Encryption, Manifest
 from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.backups.snapshot import no_timeouts, open_snapshot
 from agentarmy_ops.backups.source import BackupOutcome
@@ -55,6 +55,7 @@ class BatchBackup:
         self._waiting = {tenant.schema_name: tenant for tenant in tenants}
         self._unfinished = Unfinished()
         self._locks: TenantLocks | None = None
+        self._encryptions: dict[str, Encryption | None] = {}
 
     def run(self) -> Unfinished:
         """Back up the batch; returns the tenants that got no outcome."""
@@ -66,6 +67,7 @@ class BatchBackup:
             ):
                 no_timeouts(session)
                 self._take_locks(session)
+                self._look_up_keys()
                 if self._waiting:
                     # The snapshot is newer than the locks: it shows what their holders did.
                     with (
@@ -120,6 +122,17 @@ class BatchBackup:
             except OpsError as error:
                 self.changed(tenant, error)
 
+    def _look_up_keys(self) -> None:
+        """Before the snapshot is taken: a cloud's secrets store would keep it waiting."""
+        slugs = [tenant.slug for tenant in self._waiting.values()]
+        found = self._work.source.keys.encryptions(slugs)
+        for schema, tenant in list(self._waiting.items()):
+            encryption = found[tenant.slug]
+            if isinstance(encryption, OpsError):
+                self.failed(tenant, encryption)
+            else:
+                self._encryptions[schema] = encryption
+
     def _back_up(self, view: View, session: Connection) -> None:
         _ = view.options, view.snapshot.roles  # what fails here fails the batch
         inventories = view.snapshot.inventory(list(self._waiting))
@@ -132,7 +145,13 @@ class BatchBackup:
             return
         try:
             SplitDump(
-                view, self._waiting, inventories, self, self._stop, is_large=self._is_large
+                view,
+                self._waiting,
+                inventories,
+                self,
+                self._stop,
+                encryptions=self._encryptions,
+                is_large=self._is_large,
             ).run()
         except TableLockedError as error:
             # pg_dump locks all tables in one statement and cannot say which it waited for.

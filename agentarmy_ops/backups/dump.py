@@ -1,15 +1,15 @@
 """Run pg_dump and hand out its archive as it arrives."""
 
-import fcntl
 import io
 import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import IO, cast
 
+from agentarmy_ops.backups.pipes import widen
 from agentarmy_ops.errors import ArchiveError, ClientToolError, TableLockedError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.tools import ClientTools, client_environment, failure_reason
@@ -19,7 +19,6 @@ from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
 _STATISTICS_MAJOR = 18
 _PLAIN = re.compile(r"[a-z0-9_]+")
 _ALTERNATIVES = 50
-_PIPE_BYTES = 1 << 20
 # Of one recursive query over pg_depend (buildMatViewRefreshDependencies in pg_dump.c) the planner
 # expects a few rows, and may merge all of the catalogue at each step, by the luck of the last
 # ANALYZE: 7 s instead of 0.8 s for one of 1,000 tenants, on 16 as on 18.
@@ -100,7 +99,7 @@ def pg_dump(
         )
         with cast("io.FileIO", process.stdout) as stream:
             try:
-                _widen(stream)
+                widen(stream)
                 with options.started(process):
                     yield stream
             except ArchiveError:
@@ -116,13 +115,6 @@ def pg_dump(
         # Closing the pipe before the end stops pg_dump by SIGPIPE, which is a failure too.
         if returncode := process.wait():
             raise _error(complaints, returncode, options)
-
-
-def _widen(pipe: io.FileIO) -> None:
-    """Let pg_dump run ahead of us by more than the 64 KB a pipe holds, where Linux allows it."""
-    if hasattr(fcntl, "F_SETPIPE_SZ"):
-        with suppress(OSError):
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _error(complaints: IO[bytes], returncode: int, options: DumpOptions) -> ClientToolError:

@@ -46,7 +46,7 @@ class SnapshotFacts(_Model):
 
 
 class Encryption(_Model):
-    """How an archive is encrypted. ``recipients`` are public keys, the tenant's own first; the
+    """How an archive is encrypted. ``recipients`` are public keys, the owner's own first; the
     identity that decrypts it is version ``version`` of the secret ``secret``."""
 
     scheme: Literal["age"] = "age"
@@ -158,7 +158,8 @@ def read_manifest(ref: BackupRef, data: bytes) -> Manifest:
         ) from None
     if manifest.ref != ref:
         raise ArchiveError(f"{ref.manifest} is the manifest of another backup: {manifest.ref}")
-    if manifest.archive.object_name != ref.archive:
+    archive = ref.encrypted_archive if manifest.archive.encryption else ref.archive
+    if manifest.archive.object_name != archive:
         raise ArchiveError(
             f"{ref.manifest} names an archive of another backup: {manifest.archive.object_name}"
         )

@@ -1,21 +1,23 @@
-"""Between an archive and its stored object: zstd, sha256, and the counting of bytes.
+"""Between an archive and its stored object: zstd, age, sha256, and the counting of bytes.
 
 Both directions stream in constant memory. What is stored can be read back by the programs
-``zstd`` and ``pg_restore`` alone.
+``age``, ``zstd`` and ``pg_restore`` alone.
 """
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, Self
 
 import zstandard
 
 from agentarmy_ops.archive.data import Sink
+from agentarmy_ops.backups.encryption import Encryptor, decrypted, encrypt
 from agentarmy_ops.backups.keys import Keys
-from agentarmy_ops.backups.manifest import ArchiveFacts
+from agentarmy_ops.backups.manifest import ArchiveFacts, Encryption
+from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.errors import ArchiveError, OpsError
 from agentarmy_ops.stores.base import ObjectWriter, Store
 
@@ -48,23 +50,53 @@ def observed(stream: BinaryIO | io.RawIOBase, sink: Sink) -> io.BufferedReader:
     return io.BufferedReader(ObservedReader(stream, sink), READ_BYTES)
 
 
-class ArchiveWriter:
-    """Compresses an archive into an object of the store and measures both.
+@dataclass
+class StoredBytes:
+    """Size and sha256 of a stored object, complete once all of it went through."""
 
-    A small archive is kept in memory until it is finished, so that writing it to the store can be
-    another thread's work. The object appears when :meth:`finish` returns, and never without it.
+    _sha256: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    size: int = 0
+
+    def __call__(self, data: bytes | memoryview) -> None:
+        """Take the next bytes of the object."""
+        self.size += len(data)
+        self._sha256.update(data)
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal digest of what came so far."""
+        return self._sha256.hexdigest()
+
+
+class ArchiveWriter:
+    """Compresses an archive, encrypts it if it is given how, and stores it; measures it before
+    and after.
+
+    A small archive is kept in memory until it is finished, so that encrypting it and writing it
+    to the store can be another thread's work. The object appears when :meth:`finish` returns, and
+    never without it.
     """
 
-    def __init__(self, store: Store, object_name: str, level: int, threads: int = 0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ref: BackupRef,
+        level: int,
+        *,
+        encryption: Encryption | None = None,
+        threads: int = 0,
+    ) -> None:
         self._store = store
-        self._object_name = object_name
+        self._object_name = ref.encrypted_archive if encryption else ref.archive
+        self._encryption = encryption
         compressor = zstandard.ZstdCompressor(level=level, threads=threads, write_checksum=True)
         self._compressor = compressor.compressobj()
-        self._sha256 = hashlib.sha256()
+        self._plain_bytes = self._held_bytes = 0
         self._held: list[bytes] = []
+        self._stored = StoredBytes()
         self._object = ExitStack()
         self._writer: ObjectWriter | None = None
-        self._plain_bytes = self._stored_bytes = 0
+        self._encryptor: Encryptor | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -79,25 +111,39 @@ class ArchiveWriter:
             StoreError: the store failed.
         """
         self._plain_bytes += len(data)
-        self._add(self._compressor.compress(data))
+        if compressed := self._compressor.compress(data):
+            self._add(compressed)
 
     def _add(self, compressed: bytes) -> None:
-        if not compressed:
-            return
-        self._sha256.update(compressed)
-        self._stored_bytes += len(compressed)
-        if self._writer:
-            self._writer.write(compressed)
-            return
-        self._held.append(compressed)
-        if self._stored_bytes > HELD_BYTES:
-            self._open()
+        if self._encryptor:
+            self._encryptor.write(compressed)
+        elif self._writer:
+            self._store_bytes(compressed)
+        else:
+            self._held.append(compressed)
+            self._held_bytes += len(compressed)
+            if self._held_bytes > HELD_BYTES:
+                self._stream()
+
+    def _stream(self) -> None:
+        """Go on without holding anything."""
+        self._open()
+        into: Callable[[bytes], object] = self._store_bytes
+        if self._encryption:
+            self._encryptor = Encryptor(self._encryption.recipients, self._store_bytes)
+            into = self._encryptor.write
+        for compressed in self._held:
+            into(compressed)
+        self._held.clear()
 
     def _open(self) -> None:
         self._writer = self._object.enter_context(self._store.create(self._object_name))
-        for compressed in self._held:
-            self._writer.write(compressed)
-        self._held.clear()
+
+    def _store_bytes(self, data: bytes) -> None:
+        """The last step, in whatever thread it is."""
+        self._stored(data)
+        if self._writer:
+            self._writer.write(data)
 
     def finish(self) -> ArchiveFacts:
         """End the archive, complete the object, and say what was stored.
@@ -107,44 +153,41 @@ class ArchiveWriter:
             ObjectExistsError: there is such an object already.
         """
         self._add(self._compressor.flush())
-        if not self._writer:
-            self._open()
+        if self._encryptor:
+            self._encryptor.finish()
+        elif not self._writer:
+            self._store_held()
         self._object.close()
         return ArchiveFacts(
             object_name=self._object_name,
             plain_bytes=self._plain_bytes,
-            stored_bytes=self._stored_bytes,
-            sha256=self._sha256.hexdigest(),
+            stored_bytes=self._stored.size,
+            sha256=self._stored.sha256,
             compression="zstd",
+            encryption=self._encryption,
         )
+
+    def _store_held(self) -> None:
+        self._open()
+        if self._encryption:
+            held = io.BytesIO(b"".join(self._held))
+            encrypt(held, self._encryption.recipients, self._store_bytes)
+        else:
+            for compressed in self._held:
+                self._store_bytes(compressed)
+        self._held.clear()
 
     def abandon(self) -> None:
         """Leave nothing of an archive that was not finished."""
         self._held.clear()
+        if self._encryptor:
+            self._encryptor.abandon()
         with suppress(_AbandonedError, OpsError):
             self._object.__exit__(_AbandonedError, _AbandonedError(), None)
 
 
 class _AbandonedError(Exception):
     """Ends the block in which an object is written, so that it does not appear."""
-
-
-@dataclass
-class StoredBytes:
-    """Size and sha256 of a stored object, complete once it was read to its end."""
-
-    _sha256: "hashlib._Hash"
-    size: int = 0
-
-    def __call__(self, data: memoryview) -> None:
-        """Take the next bytes of the object."""
-        self.size += len(data)
-        self._sha256.update(data)
-
-    @property
-    def sha256(self) -> str:
-        """Hexadecimal digest of what was read so far."""
-        return self._sha256.hexdigest()
 
 
 class _Decompressed(io.RawIOBase):
@@ -165,10 +208,7 @@ class _Decompressed(io.RawIOBase):
 
 @contextmanager
 def open_archive(
-    store: Store,
-    facts: ArchiveFacts,
-    keys: Keys,
-    sink: Sink,  # noqa: ARG001
+    store: Store, facts: ArchiveFacts, keys: Keys, sink: Sink
 ) -> Iterator[tuple[io.BufferedReader, StoredBytes]]:
     """Read a stored archive back: the plain archive, each byte of which is shown to ``sink``,
     and the measure of the stored bytes behind it.
@@ -177,17 +217,23 @@ def open_archive(
     sha256 is always that of the whole object.
 
     Raises:
-        ArchiveError: while reading, when the compressed stream is damaged.
+        ArchiveError: while reading, when what is stored is damaged.
+        SecretError: the key it is encrypted to cannot be had; nothing was read.
         ObjectNotFoundError, StoreError: the store has no such object, or failed.
     """
+    identities = keys.identities(facts.encryption) if facts.encryption else ()
     with store.open(facts.object_name) as stored:
-        measure = StoredBytes(hashlib.sha256())
+        measure = StoredBytes()
         measured = observed(stored, measure)
-        reader = zstandard.ZstdDecompressor().stream_reader(
-            measured, read_across_frames=True, closefd=False
-        )
         try:
-            yield observed(_Decompressed(reader), sink), measure
+            with ExitStack() as stack:
+                compressed = measured
+                if identities:
+                    compressed = stack.enter_context(decrypted(measured, identities))
+                reader = zstandard.ZstdDecompressor().stream_reader(
+                    compressed, read_across_frames=True, closefd=False
+                )
+                yield observed(_Decompressed(reader), sink), measure
         finally:
             while measured.read(READ_BYTES):
                 pass

@@ -27,6 +27,7 @@ def back_up_platform(source: BackupSource, store: Store, *, run_id: str | None =
     Raises:
         OpsError: there is no backup.
     """
+    encryption = source.keys.encryption(None)
     with open_snapshot(
         source.conninfo, lock_timeout_seconds=source.lock_timeout_seconds
     ) as snapshot:
@@ -36,8 +37,8 @@ def back_up_platform(source: BackupSource, store: Store, *, run_id: str | None =
         dependents = query(snapshot.connection, "dependent_catalog_ids", schemas=schemas)
         excluded = {(row["classid"], row["objid"]) for row in dependents}
         begun = Begun(BackupRef.new(None), _inventory(snapshot), tenant=None)
-        name = begun.ref.archive
-        with ArchiveWriter(store, name, source.compression_level) as writer:
+        level = source.compression_level
+        with ArchiveWriter(store, begun.ref, level, encryption=encryption) as writer:
             with pg_dump(source.conninfo, view.options, platform_patterns()) as stream:
                 archive = exclude_entries(stream, excluded) if excluded else stream
                 description = describe(observed(archive, writer.write))

@@ -13,7 +13,7 @@ from agentarmy_ops.archive.split import Part, split
 from agentarmy_ops.backups.commit import Begun, View
 from agentarmy_ops.backups.dump import pg_dump, schema_patterns
 from agentarmy_ops.backups.inventory import Inventory
-from agentarmy_ops.backups.manifest import Manifest, TenantFacts
+from agentarmy_ops.backups.manifest import Encryption, Manifest, TenantFacts
 from agentarmy_ops.backups.pipeline import ArchiveWriter
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.stopping import Stop
@@ -79,7 +79,8 @@ def _refuse_missing_tables(tenant: Tenant, inventory: Inventory, description: De
 
 
 class SplitDump:
-    """Dumps the schemas of ``tenants``, all of which have an inventory, in one pass.
+    """Dumps the schemas of ``tenants``, all of which have an inventory, in one pass; encrypted
+    as ``encryptions`` says, also by schema.
 
     One that ``is_large`` gets a thread, and the memory that takes, for its compression.
     """
@@ -92,11 +93,13 @@ class SplitDump:
         reporter: Reporter,
         stop: Stop,
         *,
+        encryptions: Mapping[str, Encryption | None],
         is_large: bool,
     ) -> None:
         self._view = view
         self._tenants = dict(tenants)
         self._inventories = inventories
+        self._encryptions = encryptions
         self._reporter = reporter
         self._stop = stop
         self._is_large = is_large
@@ -162,8 +165,9 @@ class SplitDump:
         source = self._view.work.source
         writer = ArchiveWriter(
             self._view.work.store,
-            ref.archive,
+            ref,
             source.compression_level,
+            encryption=self._encryptions[schema],
             threads=1 if self._is_large else 0,
         )
         archive = self._open[schema] = _Archive(tenant, begun, writer)

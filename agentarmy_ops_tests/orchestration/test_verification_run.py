@@ -10,7 +10,7 @@ from agentarmy_ops_tests.fix_dagster import Stack, failure_of, recorded_partitio
 
 
 def flip_a_bit(runtime: Runtime, slug: str) -> None:
-    name = latest_backup(runtime.store, slug).ref.archive
+    name = latest_backup(runtime.store, slug).ref.encrypted_archive
     path = Path(runtime.store.url.removeprefix("file://")) / name
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
