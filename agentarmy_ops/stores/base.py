@@ -9,11 +9,13 @@ from typing import BinaryIO, Protocol
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One stored object: its name, its size in bytes and when it was completed (UTC)."""
+    """One stored object: its name, its size in bytes and when it was completed (UTC). ``held``:
+    the store says that it may not be deleted for now."""
 
     name: str
     size: int
     created_at: datetime
+    held: bool = False
 
 
 class ObjectWriter(Protocol):

@@ -37,6 +37,7 @@ from agentarmy_ops.stores.names import is_name, split_name, split_prefix
 _CHUNK_BYTES = 8 * 1024 * 1024  # of memory for each object that is being written or read
 _CONNECTIONS = 64  # kept open; as many threads can ask at once without connecting anew
 _MADE_BY = "agentarmy-ops-upload"  # metadata of an object: which upload made it
+_PROTECTION = "temporaryHold,eventBasedHold,retentionExpirationTime,retention"  # fields
 _PROTECTED = ("objectUnderActiveHold", "retentionPolicyNotMet")
 
 
@@ -128,12 +129,13 @@ class GcsStore:
             for blob in self._client.list_blobs(
                 self._bucket,
                 prefix=self._prefix + prefix,
-                fields="items(name,size,timeCreated),nextPageToken",
+                fields=f"items(name,size,timeCreated,{_PROTECTION}),nextPageToken",
                 retry=self._retry,
             ):
                 name = blob.name.removeprefix(self._prefix)
                 if is_name(name):
-                    yield ObjectInfo(name, blob.size, blob.time_created)
+                    held = bool(_protection(blob))
+                    yield ObjectInfo(name, blob.size, blob.time_created, held)
 
     def list_folders(self, prefix: str) -> Iterator[str]:
         """Next path segments; see :meth:`agentarmy_ops.stores.base.Store.list_folders`."""
@@ -165,7 +167,7 @@ class GcsStore:
                 if bucket_is_missing(error):
                     raise
             except Forbidden as error:
-                why = self._protection(name)
+                why = self._why_protected(name)
                 if not why and reason_of(error) not in _PROTECTED:
                     raise
                 raise ObjectHeldError(
@@ -224,32 +226,41 @@ class GcsStore:
         if (stored.metadata or {}).get(_MADE_BY) != token:
             raise exists_already(f"{self.url}/{name}")
         if (stored.size, stored.crc32c) != (upload.size, upload.crc32c):
-            # That generation and no other: ours.
-            stored.delete(if_generation_match=stored.generation, retry=self._retry)
+            removed = "and was removed again"
+            try:  # that generation and no other: ours
+                stored.delete(if_generation_match=stored.generation, retry=self._retry)
+            except NotFound:
+                pass
+            except Forbidden:
+                removed = "and may not be removed"
             raise StoreError(
-                f"{self.url}/{name} was stored with other bytes than were sent, and removed "
-                "again; try again"
+                f"{self.url}/{name} was stored with other bytes than were sent, {removed}; "
+                "try again"
             )
 
-    def _protection(self, name: str) -> str:
-        """Why an object may not be deleted; empty when nothing is known to protect it."""
+    def _why_protected(self, name: str) -> str:
         blob = self._blob(name)
         try:
             blob.reload(retry=self._retry)
         except FAILURES:
             return ""
-        if blob.temporary_hold:
-            return "it is under a temporary hold; release the hold to let it be deleted"
-        if blob.event_based_hold:
-            return "it is under an event-based hold; release the hold to let it be deleted"
-        until = max(
-            (
-                time
-                for time in (blob.retention_expiration_time, blob.retention.retain_until_time)
-                if time is not None
-            ),
-            default=None,
-        )
-        if until is not None and until > datetime.now(UTC):
-            return f"the bucket retains it until {until:%Y-%m-%d %H:%M} UTC; delete it then"
-        return ""
+        return _protection(blob)
+
+
+def _protection(blob: Blob) -> str:
+    """Why an object may not be deleted; empty when nothing is known to protect it."""
+    if blob.temporary_hold:
+        return "it is under a temporary hold; release the hold to let it be deleted"
+    if blob.event_based_hold:
+        return "it is under an event-based hold; release the hold to let it be deleted"
+    until = max(
+        (
+            time
+            for time in (blob.retention_expiration_time, blob.retention.retain_until_time)
+            if time is not None
+        ),
+        default=None,
+    )
+    if until is not None and until > datetime.now(UTC):
+        return f"the bucket retains it until {until:%Y-%m-%d %H:%M} UTC; delete it then"
+    return ""
