@@ -10,4 +10,5 @@ class ExitCode(IntEnum):
     NOT_FOUND = 3
     BACKUP_FAILED = 5
     NO_VERDICT = 6
+    DIFFERS = 9
     INTERRUPTED = 130
