@@ -124,11 +124,16 @@ def _platform_database(verifier: Verifier, ref: BackupRef | None) -> Iterator[Te
                 f"platform backup {ref.backup_id}, upon which the tenant is restored, failed: "
                 f"{verdict.summary}; back up the platform and verify again"
             )
-        _disable_event_triggers(database)
+        disable_event_triggers(database)
         yield Template(ref, database)
 
 
-def _disable_event_triggers(database: ConnInfo) -> None:
+def disable_event_triggers(database: ConnInfo) -> None:
+    """Keep event triggers of a platform part from acting on what is restored upon it.
+
+    Raises:
+        VerificationError: the scratch server failed.
+    """
     try:
         with database.connect(autocommit=True) as connection:
             connection.execute(load_sql(__file__, "disable_event_triggers"))
