@@ -173,12 +173,12 @@ class Runtime:
         if self.settings.redis_url is not None:
             mark_initialized(self.settings.redis_url, tenant_id)
 
-    def verifier(self, run_id: str | None = None) -> Verifier:
-        """What backups are verified with."""
+    def verifier(self, run_id: str | None = None, *, identity_file: Path | None = None) -> Verifier:
+        """What backups are verified with; ``identity_file`` decrypts in place of their keys."""
         return Verifier(
             store=self.store,
             scratch_for=self._tidy_scratch,
-            keys=self.keys,
+            keys=replace(self.keys, identity_file=identity_file),
             bin_dirs=self.bin_dirs,
             run_id=run_id,
             jobs=self.settings.concurrent_verifications or usable_cores(),

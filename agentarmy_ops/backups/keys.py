@@ -70,7 +70,7 @@ class Keys:
         if not self.encrypts:
             return None
         secret = self._newest(slug)
-        recipient = _recipient(secret)
+        recipient = recipient_of(secret)
         recovery = () if self.recovery_recipient is None else (self.recovery_recipient,)
         return Encryption(
             recipients=tuple(dict.fromkeys((recipient, *recovery))),
@@ -157,7 +157,7 @@ class Keys:
             ) from None
 
 
-def _recipient(secret: Secret) -> str:
+def recipient_of(secret: Secret) -> str:
     """The public half of a key.
 
     Raises:

@@ -50,9 +50,9 @@ class Encryption(_Model):
     identity that decrypts it is version ``version`` of the secret ``secret``."""
 
     scheme: Literal["age"] = "age"
-    recipients: tuple[str, ...]
+    recipients: Annotated[tuple[str, ...], Field(min_length=1)]
     secret: str
-    version: str
+    version: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,9}$")]
 
 
 class ArchiveFacts(_Model):

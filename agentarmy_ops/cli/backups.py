@@ -12,7 +12,7 @@ from agentarmy_ops.backups.catalog import (
     load_manifest,
     load_verdicts,
 )
-from agentarmy_ops.backups.manifest import Manifest
+from agentarmy_ops.backups.manifest import Encryption, Manifest
 from agentarmy_ops.backups.reference import new_id
 from agentarmy_ops.backups.verdict import Verdict
 from agentarmy_ops.cli.options import LATEST, BackupIdType, SlugType
@@ -139,6 +139,13 @@ def show(slug: str | None, backup_id: str | None, platform: bool, as_json: bool)
     _print(store.url, manifest, verdicts)
 
 
+def _encryption(encryption: Encryption | None) -> str:
+    if encryption is None:
+        return "none"
+    key = f"secret {encryption.secret} version {encryption.version}"
+    return f"{encryption.scheme}, {key}, to {', '.join(encryption.recipients)}"
+
+
 def _print(url: str, manifest: Manifest, verdicts: list[Verdict]) -> None:
     archive, snapshot = manifest.archive, manifest.snapshot
     needs = manifest.needs
@@ -155,6 +162,7 @@ def _print(url: str, manifest: Manifest, verdicts: list[Verdict]) -> None:
             ("size", size(archive.plain_bytes)),
             ("stored", f"{size(archive.stored_bytes)} ({archive.ratio:.1f} to 1)"),
             ("sha256", archive.sha256),
+            ("encryption", _encryption(archive.encryption)),
             ("needs extensions", ", ".join(needs.extensions) or "none"),
             ("needs objects", ", ".join(map(str, needs.outside_objects)) or "none"),
             ("left out", ", ".join(map(str, manifest.left_out)) or "nothing"),

@@ -1,11 +1,14 @@
 """Options that several commands share."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from agentarmy_ops.backups.keys_format import is_open_to_others
 from agentarmy_ops.backups.reference import validate_backup_id
+from agentarmy_ops.cli.output import note
 from agentarmy_ops.tenants.slug import validate_slug
 
 LATEST = "latest"
@@ -46,6 +49,23 @@ def tenants_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="SLUG",
         help="This tenant; may be given several times.",
     )(command)
+
+
+def _warn_of_open_file(
+    context: click.Context, parameter: click.Parameter, path: Path | None
+) -> Path | None:
+    del context, parameter
+    if path is not None and is_open_to_others(path):
+        note(f"Warning: others may read {path}, which decrypts backups; make its mode 0600.")
+    return path
+
+
+identity_file_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--identity-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_warn_of_open_file,
+    help="age identities that decrypt archives, instead of the tenants' keys (recovery).",
+)
 
 
 def check_selection(slugs: tuple[str, ...], *, every: bool, otherwise: bool) -> None:

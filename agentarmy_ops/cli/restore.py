@@ -14,7 +14,7 @@ from agentarmy_ops.backups.restore.stored import choose_backup
 from agentarmy_ops.backups.restore.swap import RestoreResult, plan_restore, restore_tenant
 from agentarmy_ops.backups.restore.undo import drop_kept, list_kept, undo_restore
 from agentarmy_ops.cli.confirm import confirm
-from agentarmy_ops.cli.options import LATEST, BackupIdType, SlugType
+from agentarmy_ops.cli.options import LATEST, BackupIdType, SlugType, identity_file_option
 from agentarmy_ops.cli.output import json_option, note, print_facts, print_json, print_table
 from agentarmy_ops.cli.progress import progress
 from agentarmy_ops.cli.text import seconds, size
@@ -65,11 +65,7 @@ the two. Exit code 7: rolled back; 8: refused, nothing was touched.""",
     help="Also a backup that is not verified; also when views or publications outside of the "
     "schema will go on with the tables put aside.",
 )
-@click.option(
-    "--identity-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="age identity that decrypts the archive, instead of the tenant's key (recovery).",
-)
+@identity_file_option
 @click.option("--yes", is_flag=True, help="Do not ask for the slug as confirmation.")
 @json_option
 def restore(

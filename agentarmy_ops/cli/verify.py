@@ -1,16 +1,24 @@
 """``agentarmy-ops verify``."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from agentarmy_ops.backups.catalog import find_backup, latest_backup
+from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.verdict import Status, Verdict
 from agentarmy_ops.backups.verify import verify_backups, verify_platform
 from agentarmy_ops.cli.exits import ExitCode
-from agentarmy_ops.cli.options import LATEST, BackupIdType, check_selection, tenants_options
+from agentarmy_ops.cli.options import (
+    LATEST,
+    BackupIdType,
+    check_selection,
+    identity_file_option,
+    tenants_options,
+)
 from agentarmy_ops.cli.output import json_option, note, print_error, print_json, print_table
 from agentarmy_ops.cli.progress import progress
 from agentarmy_ops.cli.selection import select_tenants
@@ -46,9 +54,16 @@ backup. Never touches the live database or the archive; the scratch databases ar
     metavar="ID",
     help="This backup of the one --tenant, instead of the latest.",
 )
+@identity_file_option
 @json_option
 def verify(
-    slugs: tuple[str, ...], every: bool, platform: bool, backup_id: str, as_json: bool
+    slugs: tuple[str, ...],
+    *,
+    every: bool,
+    platform: bool,
+    backup_id: str,
+    identity_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Prove backups: restore each into a scratch database, dump that, and compare.
 
@@ -71,7 +86,7 @@ def verify(
         raise missing[0][1]
     verdicts: list[Verdict] = []
     with progress("Verifying", len(refs)) as report:
-        for verdict in _verdicts(runtime, refs):
+        for verdict in _verdicts(runtime.verifier(identity_file=identity_file), refs):
             verdicts.append(verdict)
             report(f"{verdict.ref.owner}: {verdict.status}")
     verdicts.sort(key=lambda verdict: verdict.ref.owner)  # they come as they are reached
@@ -105,8 +120,7 @@ def _find(
     return refs, missing
 
 
-def _verdicts(runtime: Runtime, refs: Sequence[BackupRef]) -> Iterator[Verdict]:
-    verifier = runtime.verifier()
+def _verdicts(verifier: Verifier, refs: Sequence[BackupRef]) -> Iterator[Verdict]:
     if refs and refs[0].slug is None:
         yield verify_platform(verifier, refs[0])
     else:
