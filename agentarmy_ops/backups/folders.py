@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agentarmy_ops.backups.reference import (
     ARCHIVE,
@@ -16,6 +16,9 @@ from agentarmy_ops.backups.reference import (
 )
 from agentarmy_ops.errors import InvalidInputError
 from agentarmy_ops.stores.base import ObjectInfo, Store
+
+# A backup's archive and manifest are completed within moments of each other.
+LEFTOVER_AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class BackupFolder:
         by the store's clock."""
         begun = time_of(self.ref.backup_id)
         return max((begun, *(part.created_at for part in (*self.parts, *self.strays))))
+
+    def is_leftover(self, now: datetime) -> bool:
+        """Whether it has no manifest and none is to be expected: nothing happened to it for a
+        day. Otherwise, it is a backup or may be one that is under way."""
+        return self.manifest is None and now - self.touched_at > LEFTOVER_AGE
 
 
 @dataclass(frozen=True)
