@@ -9,6 +9,8 @@ pytest_plugins = [
     "agentarmy_ops_tests.fix_tenants",
     "agentarmy_ops_tests.fix_backups",
     "agentarmy_ops_tests.fix_dagster",
+    "agentarmy_ops_tests.fix_secrets",
+    "agentarmy_ops_tests.fix_gcs",
 ]
 
 

@@ -28,9 +28,9 @@ from agentarmy_ops.errors import ArchiveError, ConfigurationError, InvalidInputE
 from agentarmy_ops.postgres.conninfo import load_sql
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.secrets.base import secret_id
+from agentarmy_ops.secrets.tenant_secrets import ADMIN_PASSWORD
 from agentarmy_ops.settings import Environment
 from agentarmy_ops.stores.base import Store
-from agentarmy_ops.tenants.admin import ADMIN_PASSWORD
 from agentarmy_ops.tenants.registry import read_registry, read_tenant
 from agentarmy_ops.tenants.sample import insert_sample_data
 

@@ -7,10 +7,9 @@ from pydantic import SecretStr
 from agentarmy_ops.errors import InvalidInputError, ProvisioningError, SecretNotFoundError
 from agentarmy_ops.postgres.conninfo import load_sql
 from agentarmy_ops.secrets.base import SecretsStore, secret_id
+from agentarmy_ops.secrets.tenant_secrets import ADMIN_PASSWORD
 from agentarmy_ops.tenants.passwords import generate_password, hash_password
 from agentarmy_ops.tenants.registry import Tenant
-
-ADMIN_PASSWORD = "admin-password"  # noqa: S105 - the name of the secret
 
 
 def ensure_admin(
