@@ -187,6 +187,9 @@ class GcsStore:
                 if not client._http.is_mtls:  # which has an adapter of its own
                     for scheme in ("https://", "http://"):
                         client._http.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
+                # Newer ones would look up the bucket in a thread of its own, to
+                # name it in traces that nobody collects: storage.buckets.get, for nothing.
+                client._bucket_metadata_cache = None
                 self._made = client
             return self._made
 

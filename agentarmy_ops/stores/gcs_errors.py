@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import requests
 from google.api_core.exceptions import (
@@ -66,7 +67,8 @@ def bucket_is_missing(error: NotFound) -> bool:
 
 def reason_of(error: GoogleAPICallError) -> str:
     """The machine's word for an error, such as ``retentionPolicyNotMet``; empty when none."""
-    return next((str(item.get("reason", "")) for item in error.errors or ()), "")
+    details = _answer(error).get("errors") or [{}]
+    return str(details[0].get("reason", ""))
 
 
 def explain(error: BaseException) -> str:
@@ -96,5 +98,15 @@ def _explain_answer(error: GoogleAPICallError) -> str:
 
 def _server_says(error: GoogleAPICallError) -> str:
     """The server's own words in one line, without the request's URL around them."""
-    words = next((str(item.get("message", "")) for item in error.errors or ()), "")
+    words = str(_answer(error).get("message", ""))
     return " ".join(words.split()).rstrip(".") or type(error).__name__
+
+
+def _answer(error: GoogleAPICallError) -> dict[str, Any]:
+    """The ``error`` of the answer's JSON. The exception has it only where the client made the
+    request by itself, not where it moved bytes."""
+    try:
+        answer: dict[str, Any] = error.response.json()["error"]
+    except (AttributeError, ValueError, LookupError, TypeError):  # a proxy's page, for example
+        return {}
+    return answer

@@ -199,7 +199,8 @@ class Bucket:
                     f"Object '{self.name}/{name}' is under active {words} hold and cannot be "
                     "deleted, overwritten or archived until hold is removed.",
                 )
-        expires = resource.get("retentionExpirationTime")
+        own = resource.get("retention", {}).get("retainUntilTime", "")
+        expires = max(resource.get("retentionExpirationTime", ""), own)
         if expires and datetime.fromisoformat(expires) > datetime.now(UTC):
             raise RefusalError(
                 403,

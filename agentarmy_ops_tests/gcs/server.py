@@ -24,7 +24,8 @@ class Fault:
 
     ``what`` is a status that is answered instead, or ``reset`` (the connection breaks before
     the request is looked at), ``lose`` (it is carried out, and the answer never arrives),
-    ``partial`` (an upload stores but a part of the bytes), ``cut`` (half of the body arrives).
+    ``partial`` (an upload stores but a part of the bytes), ``garble`` (it stores other bytes),
+    ``forget`` (it has lost those before these), ``cut`` (half of an answer's body arrives).
     """
 
     kind: str
@@ -128,11 +129,12 @@ class _Handler(BaseHTTPRequestHandler):
         generation = int(query["generation"]) if "generation" in query else None
         if kind == "start":
             metadata = json.loads(body)
+            metadata["contentType"] = self.headers["X-Upload-Content-Type"]
             upload_id = bucket.start(metadata["name"], metadata, expected)
             host = self.headers["Host"]
             return 200, {"Location": f"http://{host}{self.path}&upload_id={upload_id}"}, b""
         if kind in ("chunk", "last", "status"):
-            return self._upload(bucket, query["upload_id"], body, whole=fault != "partial")
+            return self._upload(bucket, query["upload_id"], body, fault)
         if kind == "cancel":
             bucket.cancel(query["upload_id"])
             return 499, {}, b""
@@ -155,17 +157,21 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, {}, json.dumps(_only(resource, query.get("fields"))).encode()
 
     def _upload(
-        self, bucket: Bucket, upload_id: str, body: bytes, *, whole: bool
+        self, bucket: Bucket, upload_id: str, body: bytes, fault: int | str | None
     ) -> tuple[int, dict[str, str], bytes]:
         match = _RANGE.fullmatch(self.headers["Content-Range"])
         assert match is not None
         first, last, total = (None if part is None else int(part) for part in match.groups())
         if first is None and total is not None:
             first = total  # no bytes, and the end is known: complete it
-        if whole and last is not None and first is not None:
+        if fault != "partial" and last is not None and first is not None:
             assert len(body) == last - first + 1
             assert total is not None or len(body) % QUANTUM == 0
         found = re.search(r"crc32c=([^,]+)", self.headers.get("x-goog-hash") or "")
+        if fault == "garble":
+            body, found = bytes([body[0] ^ 1]) + body[1:], None
+        if fault == "forget":
+            bucket.uploads[upload_id].received.clear()
         upload = bucket.receive(upload_id, body, first, total, found[1] if found else None)
         if upload.resource is not None:
             return 200, {}, json.dumps(upload.resource).encode()
