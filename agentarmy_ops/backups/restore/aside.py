@@ -18,6 +18,7 @@ from agentarmy_ops.tenants.slug import schema_name
 
 BEFORE = "before"
 UNDONE = "undone"
+TABLES = "tables"
 _MARK = "kept aside by agentarmy-ops: "
 _LONGEST = 63  # bytes of an identifier (NAMEDATALEN - 1); ours are ASCII
 # The capital T keeps it apart from every tenant's schema, whose name is in small letters.
@@ -28,7 +29,10 @@ _STAMP = "%Y%m%dT%H%M%S"
 class Aside:
     """A schema that was a tenant's and is kept. ``why`` is ``before`` (a restore) or ``undone``;
     ``replaced_by`` is the backup, or the schema, that took its place; ``comment`` is the
-    schema's own."""
+    schema's own.
+
+    Or one that holds ``tables`` of the backup ``replaced_by``, which took no schema's place.
+    """
 
     schema: str
     slug: str
@@ -47,11 +51,20 @@ def put_aside(connection: Connection, slug: str, *, why: str, replaced_by: str) 
     now = datetime.now(UTC)
     (facts,) = query(connection, "schema_comment", beside=__file__, schema=schema_name(slug))
     aside = Aside(
-        _free_name(connection, slug, why, now), slug, now, why, replaced_by, facts["comment"]
+        free_name(connection, slug, why, now), slug, now, why, replaced_by, facts["comment"]
     )
     _rename(connection, schema_name(slug), aside.schema)
-    _comment(connection, aside.schema, _MARK + _encode(aside))
+    mark(connection, aside)
     return aside
+
+
+def mark(connection: Connection, aside: Aside) -> None:
+    """Say in the schema's comment what it is, in the current transaction.
+
+    Raises:
+        RestoreError: PostgreSQL refuses.
+    """
+    _comment(connection, aside.schema, _MARK + _encode(aside))
 
 
 def bring_back(connection: Connection, aside: Aside) -> None:
@@ -111,7 +124,7 @@ def drop_aside(connection: Connection, aside: Aside) -> None:
         raise RestoreError(f"schema {aside.schema} was not dropped: {reason(error)}") from error
 
 
-def _free_name(connection: Connection, slug: str, why: str, now: datetime) -> str:
+def free_name(connection: Connection, slug: str, why: str, now: datetime) -> str:
     """``tenant_acme__before_20261123T021503``; the second is moved on where it is taken."""
     while True:
         suffix = f"__{why}_{now.strftime(_STAMP)}"

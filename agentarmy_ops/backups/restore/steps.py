@@ -8,6 +8,7 @@ class Step(StrEnum):
     """What a restore does next. Until ``DONE`` the tenant is as it was."""
 
     READ = "read the archive"
+    SCRATCH = "restore it into a scratch database"  # a copy of a tenant, or of tables, only
     LOCK = "lock the tenant"
     PUT_ASIDE = "put the schema aside"
     DEFINITIONS = "definitions"

@@ -105,14 +105,13 @@ def _choice(store: Store, entry: CatalogEntry) -> Choice:
     return Choice(manifest, manifest.tenant, next(load_verdicts(store, entry), None))
 
 
-def read_stored(store: Store, keys: Keys, choice: Choice) -> Loadable:
-    """Read the archive to its end and compare it with its manifest; it can be loaded then.
+def check_stored(store: Store, keys: Keys, manifest: Manifest) -> Description:
+    """Read the archive of a backup to its end and compare it with its manifest.
 
     Raises:
         RestoreRefusedError: it is not what was written.
         OpsError: it cannot be read.
     """
-    manifest = choice.manifest
     facts = manifest.archive
     damage = None
     with open_archive(store, facts, keys, ignore) as (stream, measure):
@@ -132,6 +131,18 @@ def read_stored(store: Store, keys: Keys, choice: Choice) -> Loadable:
             f"the archive of backup {manifest.ref} is not the one that was written: {damage}; "
             "restore another backup"
         )
+    return description
+
+
+def read_stored(store: Store, keys: Keys, choice: Choice) -> Loadable:
+    """:func:`check_stored`, of a tenant's backup, which can be loaded then.
+
+    Raises:
+        RestoreRefusedError: the archive is not what was written.
+        OpsError: it cannot be read.
+    """
+    manifest = choice.manifest
+    facts, description = manifest.archive, check_stored(store, keys, manifest)
 
     @contextmanager
     def open_again() -> Iterator[Readable]:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.backups.restore.aside import (
+    TABLES,
     UNDONE,
     Aside,
     bring_back,
@@ -40,7 +41,8 @@ def undo_restore(restorer: Restorer, slug: str, *, aside: str | None = None) -> 
         TenantBusyError: another operation holds the tenant's lock.
     """
     with _locked(restorer, slug) as connection:
-        back = choose_aside(find_asides(connection, slug), slug, aside)
+        whole = [one for one in find_asides(connection, slug) if one.why != TABLES]
+        back = choose_aside(whole, slug, aside)
         schema = schema_name(slug)
         if not schema_exists(connection, schema):
             raise RestoreRefusedError(f"tenant {slug} has no schema to swap {back.schema} with")
