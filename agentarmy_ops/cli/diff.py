@@ -24,8 +24,8 @@ Examples:
   agentarmy-ops diff acme --backup 20261123T021503Z-7f3a9c --table users --keys 5
   agentarmy-ops diff acme --json | jq '.tables[] | select(.removed > 0)'
 
-Exit codes: 0 no differences, 9 differences, others as everywhere. Changes nothing: it reads the
-live tenant in one snapshot, and the archive only if something differs. More in docs/diff.md.""",
+Changes nothing: reads the live tenant in one snapshot, and the archive only if something differs.
+Exit codes: 0 no differences, 9 differences, others as everywhere. More in docs/diff.md.""",
 )
 @click.argument("slug", type=SlugType())
 @click.option(
