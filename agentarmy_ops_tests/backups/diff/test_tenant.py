@@ -8,9 +8,12 @@ from typing import Any, BinaryIO
 import pytest
 
 from agentarmy_ops.backups.catalog import load_manifest
+from agentarmy_ops.backups.create import back_up_tenants
 from agentarmy_ops.backups.diff import digests
+from agentarmy_ops.backups.diff.live import open_live
 from agentarmy_ops.backups.diff.report import Change, TableDiff, TenantDiff
 from agentarmy_ops.backups.diff.tenant import diff_tenant
+from agentarmy_ops.backups.keys import Keys
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.errors import (
     ArchiveError,
@@ -18,8 +21,10 @@ from agentarmy_ops.errors import (
     DatabaseError,
     InvalidInputError,
     ObjectNotFoundError,
+    SecretNotFoundError,
     TenantNotFoundError,
 )
+from agentarmy_ops.secrets.local import LocalSecretsStore
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops_tests.backups.damage import block_boundaries, plain_archive, replace_archive
@@ -315,6 +320,24 @@ def changed(lab: Lab) -> tuple[Backups, Manifest]:
     return Backups(lab, {"acme": manifest}), manifest
 
 
+def test_an_encrypted_backup_needs_its_key_only_if_something_differs(
+    lab: Lab, tmp_path: Path
+) -> None:
+    keys = Keys(LocalSecretsStore(tmp_path / "secrets"), encrypts=True)
+    source = lab.source(keys=keys)
+    (outcome,) = back_up_tenants(source, lab.store, [lab.tenants["acme"]])
+    manifest = outcome.manifest
+    assert manifest is not None
+    assert manifest.archive.encryption is not None
+    keyless = lab.source(keys=Keys(LocalSecretsStore(tmp_path / "others")))
+    assert not diff_tenant(keyless, lab.store, manifest).differs
+    lab.run("DELETE FROM notes WHERE id = 1", "acme")
+    found = diff_tenant(source, lab.store, manifest, examples=1)
+    assert only(found).examples.removed == ({"id": "1"},)
+    with pytest.raises(SecretNotFoundError, match="acme-backup-key"):
+        diff_tenant(keyless, lab.store, manifest)
+
+
 def test_a_damaged_archive_is_refused_in_one_line(changed: tuple[Backups, Manifest]) -> None:
     backups, manifest = changed
     path = backups.path(manifest.ref.archive)
@@ -364,6 +387,17 @@ def test_a_table_rewritten_between_dump_and_reading_is_no_result(
     store = CountedStore(lab.store, lambda: lab.run(statement, "acme"))
     with pytest.raises(DatabaseError, match=r"altered while it was compared: its table notes"):
         diff_tenant(lab.source(), store, manifest)
+
+
+def test_a_table_rewritten_before_the_dump_is_no_result(lab: Lab) -> None:
+    """pg_dump in the same snapshot finds it empty."""
+    manifest = lab.back_up("acme")
+    assert manifest.tenant
+    with open_live(lab.source(), manifest, manifest.tenant) as live:
+        lab.run("TRUNCATE notes", "acme")
+        with pytest.raises(DatabaseError, match=r"altered while it was compared: its table notes"):
+            live.dump()
+        assert live.dump(["users"]).fingerprint.rows == 20
 
 
 def test_a_neighbouring_table_rewritten_meanwhile_does_not_matter(
