@@ -19,8 +19,10 @@ from pydantic import SecretStr
 
 from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.keys import Keys
+from agentarmy_ops.backups.prune import Pruner
 from agentarmy_ops.backups.restore.session import Restorer
 from agentarmy_ops.backups.restore.steps import Watch, unwatched
+from agentarmy_ops.backups.retention import Policy
 from agentarmy_ops.backups.source import MIB, BackupSource, usable_cores
 from agentarmy_ops.errors import ConfigurationError, OpsError
 from agentarmy_ops.postgres.conninfo import ConnInfo
@@ -172,6 +174,12 @@ class Runtime:
         """
         if self.settings.redis_url is not None:
             mark_initialized(self.settings.redis_url, tenant_id)
+
+    def pruner(self, *, apply: bool = False) -> Pruner:
+        """What backups are pruned with."""
+        settings = self.settings
+        policy = Policy(settings.keep_daily, settings.keep_weekly, settings.keep_monthly)
+        return Pruner(self.store, policy, apply)
 
     def verifier(self, run_id: str | None = None, *, identity_file: Path | None = None) -> Verifier:
         """What backups are verified with; ``identity_file`` decrypts in place of their keys."""

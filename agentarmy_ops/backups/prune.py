@@ -18,7 +18,7 @@ from agentarmy_ops.backups.catalog import (
     load_verdicts,
     platform_for,
 )
-from agentarmy_ops.backups.folders import BackupFolder, Owned, arrange, read_folders
+from agentarmy_ops.backups.folders import LEFTOVER_AGE, BackupFolder, Owned, arrange, read_folders
 from agentarmy_ops.backups.in_order import in_order
 from agentarmy_ops.backups.pruned import Action, Item, Pruned, item_of, leftover_of
 from agentarmy_ops.backups.reference import BackupRef
@@ -83,6 +83,15 @@ class Pruner:
         for _, entries in list_many(self.store, backed_up_slugs(self.store)):
             needed.add_all(entry.ref for entry in entries)
         return self._prune_platform(needed)
+
+    def sweep(self) -> int:
+        """Remove what killed processes left half-written in the store and no listing shows, where
+        the store does not do so itself; returns how many files.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return self.store.sweep(LEFTOVER_AGE) if self.apply else 0
 
     def _prune_tenant(
         self, slug: str, registered: Mapping[str, str | None], platform: Owned

@@ -21,6 +21,7 @@ COMMANDS = {
     "verify": "agentarmy_ops.cli.verify:verify",
     "restore": "agentarmy_ops.cli.restore:restore",
     "diff": "agentarmy_ops.cli.diff:diff",
+    "prune": "agentarmy_ops.cli.prune:prune",
     "keys": "agentarmy_ops.cli.keys:keys",
     "demo": "agentarmy_ops.cli.demo:demo",
     "up": "agentarmy_ops.cli.up:up",

@@ -15,8 +15,10 @@ from agentarmy_ops.backups.catalog import (
 from agentarmy_ops.backups.manifest import Encryption, Manifest
 from agentarmy_ops.backups.reference import new_id
 from agentarmy_ops.backups.verdict import Verdict
+from agentarmy_ops.cli.check import check
 from agentarmy_ops.cli.options import LATEST, BackupIdType, SlugType
 from agentarmy_ops.cli.output import (
+    PLATFORM,
     json_option,
     print_facts,
     print_json,
@@ -29,13 +31,15 @@ from agentarmy_ops.cli.text import age, seconds, size, when
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.tenants.registry import read_tenant
 
-_PLATFORM = "(platform)"
 _ENCRYPTED = {True: "age", False: "no", None: "no archive"}
 
 
 @click.group()
 def backups() -> None:
     """Look at the backups in the store."""
+
+
+backups.add_command(check)
 
 
 @backups.command(
@@ -76,7 +80,7 @@ def list_(slug: str | None, every: bool, platform: bool, as_json: bool) -> None:
         return
     print_rows(
         (
-            ("tenant", max(len(owner or _PLATFORM) for owner in owners)),
+            ("tenant", max(len(owner or PLATFORM) for owner in owners)),
             ("backup", len(new_id())),
             ("completed", len(when(now))),
             ("age#", 6),
@@ -86,7 +90,7 @@ def list_(slug: str | None, every: bool, platform: bool, as_json: bool) -> None:
         ),
         (
             (
-                b["slug"] or _PLATFORM,
+                b["slug"] or PLATFORM,
                 b["backup_id"],
                 b["completed_at"],
                 age(b["age_seconds"]),

@@ -13,6 +13,9 @@ from rich.text import Text
 
 from agentarmy_ops.cli.text import one_line, when
 
+# In the column of tenants: what belongs to none.
+PLATFORM = "(platform)"
+
 # Wide enough that a table in a pipe or file is never wrapped.
 _FILE_WIDTH = 1000
 _STYLES = {
@@ -21,6 +24,8 @@ _STYLES = {
     "verified": "green",
     "warn": "yellow",
     "error": "yellow",
+    "held": "yellow",
+    "remove": "yellow",
     "fail": "red",
     "failed": "red",
 }
@@ -75,8 +80,14 @@ def print_rows(columns: Sequence[tuple[str, int]], rows: Iterable[Sequence[objec
         click.echo(line([_cell(value) for value in row]))
 
 
-def print_json_list(before: Mapping[str, object], name: str, items: Iterable[object]) -> None:
-    """A JSON object whose last key is a list of any length, written as it comes.
+def print_json_list(
+    before: Mapping[str, object],
+    name: str,
+    items: Iterable[object],
+    after: Callable[[], Mapping[str, object]] = dict,
+) -> None:
+    """A JSON object with a list of any length, which is written as it comes; ``after`` is asked for
+    more keys when it has ended.
 
     When ``items`` raises, what is written is no JSON.
     """
@@ -87,7 +98,11 @@ def print_json_list(before: Mapping[str, object], name: str, items: Iterable[obj
         text = json.dumps(item, ensure_ascii=False, default=_encode)
         click.echo(f"{separator}\n    {text}", nl=False)
         separator = ","
-    click.echo("\n  ]\n}")
+    click.echo("\n  ]", nl=False)
+    for key, value in after().items():
+        text = json.dumps(value, ensure_ascii=False, default=_encode)
+        click.echo(f",\n  {json.dumps(key)}: {text}", nl=False)
+    click.echo("\n}")
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
