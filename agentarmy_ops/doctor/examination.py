@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING, cast
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -25,6 +26,7 @@ from agentarmy_ops.doctor.scratch_server import (
     check_leftovers,
     check_scratch_major,
 )
+from agentarmy_ops.doctor.secrets_store import check_secrets_store
 from agentarmy_ops.doctor.tenant_template import check_tenant_template
 from agentarmy_ops.errors import DatabaseError, OpsError
 from agentarmy_ops.localfiles import path_of_url
@@ -32,6 +34,9 @@ from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.stores.local import LocalStore
 from agentarmy_ops.tenants.registry import read_registry
+
+if TYPE_CHECKING:
+    from agentarmy_ops.stores.gcs import GcsStore
 
 # A half-written file may be growing for as long as the largest tenant takes.
 _PARTIAL_AGE = timedelta(days=1)
@@ -121,15 +126,18 @@ def _check_store(
         yield from check_writable(WRITABLE, root)
         yield check_disk("backups", root, size)
         yield check_partial_files(store, root, _PARTIAL_AGE, fix=fix)
+    elif store.url.startswith("gs://"):
+        # Half a second of imports, which a store that is a folder does not need.
+        from agentarmy_ops.doctor.bucket import check_bucket  # noqa: PLC0415
+
+        yield from check_bucket(cast("GcsStore", store))
     if runtime.settings.scratch_database_url is None:
         yield check_disk("scratch databases", runtime.home, size)
 
 
 def _check_secrets(runtime: Runtime) -> Iterator[Finding]:
     url = runtime.settings.secrets_store_url or str(runtime.home / "secrets")
-    yield from check_writable(
-        "secrets-store", path_of_url(url, name="SECRETS_STORE_URL"), private=True
-    )
+    yield from check_secrets_store(runtime.secrets, url)
 
 
 def _check_dagster(runtime: Runtime) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ upload safe to repeat. See ``docs/storage.md`` for what the bucket and its roles
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
@@ -38,6 +38,7 @@ _CHUNK_BYTES = 8 * 1024 * 1024  # of memory for each object that is being writte
 _CONNECTIONS = 64  # kept open; as many threads can ask at once without connecting anew
 _MADE_BY = "agentarmy-ops-upload"  # metadata of an object: which upload made it
 _PROTECTION = "temporaryHold,eventBasedHold,retentionExpirationTime,retention"  # fields
+_NEEDED = ("storage.objects.create", "storage.objects.get", "storage.objects.list")
 _PROTECTED = ("objectUnderActiveHold", "retentionPolicyNotMet")
 
 
@@ -173,6 +174,18 @@ class GcsStore:
                 raise ObjectHeldError(
                     f"{self.url}/{name} was left as it is: {why or 'the bucket protects it'}"
                 ) from None
+
+    def missing_permissions(self) -> Sequence[str]:
+        """Those that a backup needs and this account has not been given on the whole bucket.
+
+        Raises:
+            StoreError: the bucket cannot be asked.
+        """
+        with explained("use", self.url):
+            granted = self._client.bucket(self._bucket).test_iam_permissions(
+                list(_NEEDED), retry=self._retry
+            )
+        return [permission for permission in _NEEDED if permission not in granted]
 
     def sweep(self, older_than: timedelta) -> int:  # noqa: ARG002
         """Nothing to do: an upload that was never finished is no object, and Cloud Storage

@@ -45,6 +45,9 @@ class Bucket:
     name: str
     retention: timedelta = timedelta(0)
     page_size: int = 1000
+    permissions: list[str] = field(
+        default_factory=lambda: [f"storage.objects.{verb}" for verb in ("create", "get", "list")]
+    )
     objects: dict[str, tuple[bytes, dict[str, Any]]] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     _names: list[str] = field(default_factory=list)

@@ -15,6 +15,7 @@ from agentarmy_ops_tests.gcs.bucket import QUANTUM, Bucket, RefusalError
 
 _OBJECT = re.compile(r"(?:/download)?/storage/v1/b/([^/]+)/o/([^/]+)")
 _OBJECTS = re.compile(r"(?:/upload)?/storage/v1/b/([^/]+)/o")
+_IAM = re.compile(r"/storage/v1/b/([^/]+)/iam/testPermissions")
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(?:(\d+)|\*)")
 
 
@@ -118,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _carry_out(  # noqa: PLR0911 - one for each kind of request
         self, kind: str, path: str, query: dict[str, str], body: bytes, fault: int | str | None
     ) -> tuple[int, dict[str, str], bytes]:
-        match = _OBJECT.fullmatch(path) or _OBJECTS.fullmatch(path)
+        match = _OBJECT.fullmatch(path) or _OBJECTS.fullmatch(path) or _IAM.fullmatch(path)
         if match is None:
             raise RefusalError(501, "notImplemented", f"{self.command} {path} is not served")
         bucket = self.server.state.buckets.get(match[1])
@@ -127,6 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
         name = unquote(match[2]) if match.re is _OBJECT else ""
         expected = int(query["ifGenerationMatch"]) if "ifGenerationMatch" in query else None
         generation = int(query["generation"]) if "generation" in query else None
+        if match.re is _IAM:
+            granted = {"permissions": bucket.permissions}
+            return 200, {}, json.dumps(granted).encode()
         if kind == "start":
             metadata = json.loads(body)
             metadata["contentType"] = self.headers["X-Upload-Content-Type"]
