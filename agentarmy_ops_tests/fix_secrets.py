@@ -85,7 +85,7 @@ class SecretManager:
 
     def store(self, **keywords: Any) -> GoogleSecretManagerStore:
         """A store with a client of its own."""
-        defaults: dict[str, Any] = {"client": self._client, "attempts": _SOON}
+        defaults: dict[str, Any] = {"client": self.client, "attempts": _SOON}
         return GoogleSecretManagerStore(PROJECT, **{**defaults, **keywords})
 
     def fail(
@@ -108,7 +108,8 @@ class SecretManager:
             channel.close()
         self._server.stop(1).wait()
 
-    def _client(self) -> api.SecretManagerServiceClient:
+    def client(self) -> api.SecretManagerServiceClient:
+        """The real client, of this server."""
         self._channels.append(grpc.insecure_channel(self.address))
         return client_over(self._channels[-1])
 

@@ -84,8 +84,7 @@ def call(action: Action, what: str, project: str, method: Callable[[], T]) -> T:
     try:
         return method()
     except exceptions.RetryError as error:
-        cause = error.cause if isinstance(error.cause, exceptions.GoogleAPICallError) else None
-        problem = _explain(action, what, project, cause or error)
+        problem = _explain(action, what, project, error.cause or error)
     except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
         problem = _explain(action, what, project, error)
     raise problem

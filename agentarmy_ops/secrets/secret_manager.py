@@ -5,7 +5,6 @@ that was added can be accessed by its number at once. All else, ``latest`` and l
 may lag behind, by minutes as a rule. Where it matters, numbers are used here.
 """
 
-import builtins
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -98,8 +97,8 @@ class GoogleSecretManagerStore:
         encode(identifier, value)
         if not self._project.make(identifier):
             self._wait_for_none(identifier)
-        repeated: builtins.list[Exception] = []
-        own = int(self._project.add(identifier, value, repeated.append))
+        repeated: list[bool] = []
+        own = int(self._project.add(identifier, value, lambda _: repeated.append(True)))
         # Lower numbers were given out before ours, and can be accessed by now. One is ours as
         # well where the reply to an attempt was lost.
         added = {own: True}
