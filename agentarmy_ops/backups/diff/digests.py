@@ -42,7 +42,7 @@ class DigestFile:
     """The digests of one side, in parts.
 
     Raises:
-        OpsError: any of its methods, when there is no room for temporary files.
+        OpsError: there is no room for temporary files.
     """
 
     def __init__(self, parts: int) -> None:
@@ -60,7 +60,11 @@ class DigestFile:
         self._file.close()
 
     def collect(self, rows: Iterable[bytes], digest: Digester, key: Pick, whole: Pick) -> None:
-        """Take rows, told apart by what ``key`` picks and compared by what ``whole`` picks."""
+        """Take rows, told apart by what ``key`` picks and compared by what ``whole`` picks.
+
+        Raises:
+            OpsError: there is no room for temporary files.
+        """
         buffers, parts = self._buffers, len(self._buffers)
         for row in rows:
             of_key = digest(key(row))
