@@ -3,7 +3,9 @@
 from dagster import Definitions, in_process_executor
 
 from agentarmy_ops.orchestration import assets, jobs, schedules, sensors
+from agentarmy_ops.orchestration.prune import prune_backups
 from agentarmy_ops.orchestration.resources import OpsResource
+from agentarmy_ops.orchestration.restore import restore_tenant
 
 defs = Definitions(
     assets=[
@@ -16,10 +18,13 @@ defs = Definitions(
         jobs.provision_tenant,
         jobs.backup_tenants,
         jobs.verify_restores,
+        prune_backups,
+        restore_tenant,
     ],
     schedules=[
         schedules.nightly_backup,
         schedules.weekly_restore_verification,
+        schedules.nightly_prune,
     ],
     sensors=[
         sensors.tenant_registry_sensor,

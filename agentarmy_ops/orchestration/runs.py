@@ -43,6 +43,11 @@ def busy_partitions(instance: DagsterInstance, stored: Sequence[str]) -> set[str
     return {key for run in runs for key in partitions_of_run(run, stored)}
 
 
+def is_active(instance: DagsterInstance, job_name: str) -> bool:
+    """Whether a run of the job is queued or under way."""
+    return bool(instance.get_runs(RunsFilter(job_name=job_name, statuses=_ACTIVE), limit=1))
+
+
 def backups_tried(
     instance: DagsterInstance, stored: Sequence[str], ended_after: datetime
 ) -> set[str | None]:

@@ -17,7 +17,9 @@ from agentarmy_ops.orchestration.assets import (
 )
 from agentarmy_ops.orchestration.jobs import backup_tenants, verify_restores
 from agentarmy_ops.orchestration.partitions import PARTITIONS_NAME
+from agentarmy_ops.orchestration.prune import prune_backups
 from agentarmy_ops.orchestration.requests import range_requests
+from agentarmy_ops.orchestration.runs import is_active
 from agentarmy_ops.settings import load_settings
 
 _settings = load_settings()
@@ -54,3 +56,17 @@ def weekly_restore_verification(
         yield SkipReason("there are no tenants")
     most = _settings.max_partitions_per_run
     yield from range_requests(stored, stored, restore_verification, most)
+
+
+@schedule(
+    job=prune_backups,
+    cron_schedule=_settings.prune_cron,
+    execution_timezone=_settings.schedule_timezone,
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Remove the backups that retention does not keep.",
+)
+def nightly_prune(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
+    """One run over all tenants; none while the last one is not done."""
+    if is_active(context.instance, prune_backups.name):
+        return SkipReason("the last run of prune_backups is still queued or under way")
+    return RunRequest(run_config={"ops": {"prune": {"config": {"apply": True}}}})

@@ -15,10 +15,12 @@ def test_the_code_location_holds_these_names() -> None:
         "provision_tenant",
         "backup_tenants",
         "verify_restores",
+        "prune_backups",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "nightly_backup",
         "weekly_restore_verification",
+        "nightly_prune",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "tenant_registry_sensor",
