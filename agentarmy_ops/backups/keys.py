@@ -32,6 +32,8 @@ from agentarmy_ops.secrets.base import Secret, SecretsStore, secret_id
 KEY = "backup-key"
 # At a time; a cloud's store takes tens of milliseconds for each.
 _ACCESSES = 16
+# When so many in a row cannot be had, and none could, it is the store that is at fault.
+_HOPELESS = 32
 
 
 def key_secret(slug: str | None) -> str:
@@ -80,16 +82,25 @@ class Keys:
 
     def encryptions(self, slugs: Sequence[str]) -> dict[str, Encryption | OpsError | None]:
         """:meth:`encryption` of many tenants, several at a time; its error in place of what it
-        cannot return."""
-
-        def look_up(slug: str) -> Encryption | OpsError | None:
-            try:
-                return self.encryption(slug)
-            except OpsError as error:
-                return error
-
+        cannot return. When nobody's key can be had, not all are asked for: each takes a while."""
         if not self.encrypts:
             return dict.fromkeys(slugs)
+        had: list[bool] = []
+
+        def look_up(slug: str) -> Encryption | OpsError | None:
+            if len(had) >= _HOPELESS and not any(had):
+                return SecretError(
+                    f"tenant {slug} was not backed up, for the keys of {len(had)} others could "
+                    "not be had; see their errors, and check the secrets store"
+                )
+            try:
+                encryption = self.encryption(slug)
+            except OpsError as error:
+                had.append(False)
+                return error
+            had.append(True)
+            return encryption
+
         with ThreadPoolExecutor(_ACCESSES, "keys") as pool:
             return dict(zip(slugs, pool.map(look_up, slugs), strict=True))
 
@@ -143,10 +154,12 @@ class Keys:
         identifier = key_secret(slug)
         with suppress(SecretNotFoundError):
             return self.store.access(identifier)
+        version = None
         with suppress(SecretExistsError):  # another process has just made it
-            self.store.create(identifier, new_identity()[1])
-        # As it is kept, not as it was sent: what is encrypted to can be decrypted again.
-        return self.store.access(identifier)
+            version = self.store.create(identifier, new_identity()[1])
+        # As it is kept, not as it was sent: what is encrypted to can be decrypted again. By its
+        # number, for which is the newest may be known in the whole cloud a little later only.
+        return self.store.access(identifier, version)
 
     def _version(self, encryption: Encryption) -> Secret:
         try:

@@ -36,6 +36,7 @@ from agentarmy_ops.errors import (
     SecretError,
     SecretNotFoundError,
 )
+from agentarmy_ops.secrets.base import Secret
 from agentarmy_ops.secrets.local import LocalSecretsStore
 from agentarmy_ops.stores.local import LocalStore
 from agentarmy_ops_tests.fix_backups import Backups
@@ -142,6 +143,51 @@ def test_a_tenant_without_a_usable_key_keeps_nobody_else_from_theirs(
         "AGE-SECRET-KEY-1…"
     )
     assert found["globex"] == _encryption(keys, "globex")
+
+
+class _Gone(LocalSecretsStore):
+    """A store that knows nobody's key, or only that of ``zz``; counts who asks."""
+
+    def __init__(self, folder: Path, known: str = "") -> None:
+        super().__init__(folder)
+        self.asked: list[str] = []
+        self._known = known
+
+    def access(self, identifier: str, version: str | None = None) -> Secret:
+        assert version is None
+        self.asked.append(identifier)
+        if self._known and identifier == key_secret(self._known):
+            return Secret(identifier, "1", RECOVERY_FILE)
+        raise SecretError(f"cannot read secret {identifier}: the network is down")
+
+
+def test_a_secrets_store_that_is_down_is_not_asked_for_every_tenant(tmp_path: Path) -> None:
+    secrets = _Gone(tmp_path)
+    slugs = [f"t{number}" for number in range(500)]
+    found = Keys(secrets, encrypts=True).encryptions(slugs)
+    assert all(isinstance(one, SecretError) for one in found.values())
+    assert 32 <= len(secrets.asked) < 100
+    assert "network is down" in str(found["t0"])
+    assert str(found["t499"]).startswith("tenant t499 was not backed up, for the keys of ")
+
+
+def test_a_store_that_knows_anybody_is_asked_for_everybody(tmp_path: Path) -> None:
+    secrets = _Gone(tmp_path, "zz")
+    found = Keys(secrets, encrypts=True).encryptions(["zz", *(f"t{n}" for n in range(100))])
+    assert isinstance(found["zz"], Encryption)
+    assert len(secrets.asked) == 101
+
+
+def test_a_key_just_made_is_read_by_its_number(tmp_path: Path) -> None:
+    """For the newest may still be unknown elsewhere in a cloud."""
+
+    class Lagging(LocalSecretsStore):
+        def access(self, identifier: str, version: str | None = None) -> Secret:
+            if version is None:
+                raise SecretNotFoundError("there is none yet")
+            return super().access(identifier, version)
+
+    assert _encryption(Keys(Lagging(tmp_path), encrypts=True)).version == "1"
 
 
 def test_two_identities_in_one_secret_are_refused(keys: Keys, secrets: LocalSecretsStore) -> None:
