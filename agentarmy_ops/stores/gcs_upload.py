@@ -1,8 +1,8 @@
 """One resumable upload to Cloud Storage, as its protocol has it.
 
-The client's own file-like writer sends a chunk again when an answer is lost, but does not ask
-what has arrived: a chunk that was stored in part ends it, and so does a last one whose answer
-was lost. Here the upload asks, and goes on from there.
+The client's own file-like writer does not ask what has arrived: a chunk that was stored in
+part ends it with an error, and a last one with none, though there is no object (ADR 17). This
+one asks, and goes on from there.
 https://cloud.google.com/storage/docs/performing-resumable-uploads
 """
 
