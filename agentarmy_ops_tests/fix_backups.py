@@ -131,7 +131,7 @@ class Lab:
 NewLab = Callable[..., Lab]
 
 
-def _make_database(server: ConnInfo) -> ConnInfo:
+def make_database(server: ConnInfo) -> ConnInfo:
     name = f"lab_{uuid.uuid4().hex[:12]}"
     with server.connect(autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -161,7 +161,7 @@ def hard_labs(
     """Make a lab for hard tenants on a major; its database goes with the server."""
 
     def make(major: int) -> Lab:
-        database = _make_database(live_servers(major))
+        database = make_database(live_servers(major))
         with database.connect() as connection:
             connection.execute("DROP TABLE shared.plans")  # the hard tenants bring their own
         hard_schema.create_shared(database)
@@ -181,7 +181,7 @@ def new_lab(
 
     def make(major: int = 16) -> Lab:
         server = live_servers(major)
-        database = _make_database(server)
+        database = make_database(server)
         made.append((database, server))
         return Lab(database, tmp_path / f"store-{len(made)}", scratch_servers(major))
 
@@ -222,7 +222,7 @@ def good_backups(
 ) -> Backups:
     """Backups of the small tenants ``acme`` and ``globex`` on PostgreSQL 16, and of their
     platform part. Shared by all tests: look, and damage only copies."""
-    database = _make_database(live_servers(16))
+    database = make_database(live_servers(16))
     lab = Lab(database, tmp_path_factory.mktemp("good"), scratch_servers(16))
     manifests: dict[str | None, Manifest] = {}
     for slug in ("acme", "globex"):

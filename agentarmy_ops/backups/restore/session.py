@@ -4,17 +4,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, sleep
 
 import psycopg
 
 from agentarmy_ops.backups.keys import Keys
 from agentarmy_ops.backups.queries import Connection
+from agentarmy_ops.backups.restore.aside import find_asides
 from agentarmy_ops.backups.restore.steps import Step, Watch, unwatched
 from agentarmy_ops.backups.snapshot import no_timeouts
 from agentarmy_ops.errors import OpsError, RestoreError, RestoreRefusedError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.stores.base import Store
+from agentarmy_ops.tenants.slug import schema_name
+
+_PATIENCE_SECONDS = 60
+_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,40 +65,60 @@ def exchange(restorer: Restorer, connection: Connection, slug: str) -> Iterator[
         RestoreRefusedError: the block's own.
         RestoreError: it was rolled back, whatever the block raised; or nobody knows.
     """
-    transaction_id = ""
+    before = _state(connection, slug)
+    after = None
     try:
         with connection.transaction():
             milliseconds = max(round(restorer.lock_timeout_seconds * 1000), 1)
             connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{milliseconds}ms"])
+            # Whatever the role's default: what is said to be restored survives a crash.
+            connection.execute("SET LOCAL synchronous_commit = on")
             yield
-            row = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
+            after = _state(connection, slug)
             restorer.watch(Step.COMMIT, "")
-            transaction_id = row[0] if row else ""
     except RestoreRefusedError:
         raise
     except OpsError as error:
         raise _rolled_back(slug, str(error)) from error
     except psycopg.Error as error:
-        if transaction_id and connection.closed:
-            if _was_committed(restorer, transaction_id, slug):
+        if after and connection.closed:
+            found = _state_again(restorer, slug)
+            if found == after:
                 return
-            raise _rolled_back(slug, "the connection was lost during the commit") from error
+            if found != before:
+                raise RestoreError(
+                    f"the connection was lost during the commit of tenant {slug}, which is either "
+                    "as it was or exchanged; see 'agentarmy-ops restore --list-aside' when the "
+                    "server is there"
+                ) from error
         raise _rolled_back(slug, reason(error)) from error
+
+
+_State = tuple[int | None, tuple[str, ...]]
+
+
+def _state(connection: Connection, slug: str) -> _State:
+    """Which schema the tenant has, and which are aside: a transaction here changes one of them.
+
+    Not ``pg_xact_status``: after a crash, a transaction's number may be another's.
+    """
+    row = connection.execute(
+        "SELECT oid::bigint FROM pg_namespace WHERE nspname = %s", [schema_name(slug)]
+    ).fetchone()
+    return row and row[0], tuple(aside.schema for aside in find_asides(connection, slug))
+
+
+def _state_again(restorer: Restorer, slug: str) -> _State | None:
+    """What the server says when it is there again; None when it is not for a minute."""
+    deadline = monotonic() + _PATIENCE_SECONDS
+    while monotonic() < deadline:
+        try:
+            with restorer.database.connect(autocommit=True) as connection:
+                return _state(connection, slug)
+        except (OpsError, psycopg.Error):
+            sleep(_PAUSE_SECONDS)  # a server that starts tells nobody when it is ready
+    return None
 
 
 def _rolled_back(slug: str, cause: str) -> RestoreError:
     return RestoreError(f"tenant {slug} is as it was, all was rolled back: {cause}")
-
-
-def _was_committed(restorer: Restorer, transaction_id: str, slug: str) -> bool:
-    """Raises RestoreError when the server does not say."""
-    status = None
-    with suppress(OpsError, psycopg.Error), restorer.database.connect(autocommit=True) as again:
-        row = again.execute("SELECT pg_xact_status(%s::text::xid8)", [transaction_id]).fetchone()
-        status = row[0] if row else None
-    if status not in ("committed", "aborted"):
-        raise RestoreError(
-            f"the connection was lost during the commit of tenant {slug}, which is either as it "
-            "was or restored; see 'agentarmy-ops restore --list-aside' when the server is there"
-        )
-    return bool(status == "committed")
