@@ -190,12 +190,13 @@ def test_a_maker_that_is_overtaken_gives_way(secret_manager: SecretManager) -> N
 
     def overtake(method: str) -> None:
         if method == "AddSecretVersion":
-            secret_manager.secrets[ID].versions[1] = Version(b"theirs")
+            for number in (1, 2):
+                secret_manager.secrets[ID].versions[number] = Version(b"theirs")
 
     secret_manager.before = overtake
     with pytest.raises(SecretExistsError):
         secret_manager.store().create(ID, SecretStr("mine"))
-    assert state_of(secret_manager.secrets[ID]) == {1: "ENABLED", 2: "DESTROYED"}
+    assert state_of(secret_manager.secrets[ID]) == {1: "ENABLED", 2: "ENABLED", 3: "DESTROYED"}
 
 
 @pytest.mark.parametrize("method", ["CreateSecret", "AddSecretVersion"])
