@@ -15,7 +15,7 @@ from agentarmy_ops_tests.gcs.bucket import Bucket
 from agentarmy_ops_tests.gcs.server import Fault, Server
 
 # As the client's own, without the seconds between one try and the next.
-QUICK_RETRY = DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.01).with_timeout(10)
+QUICK_RETRY = DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.01).with_timeout(60)
 
 
 @dataclass(frozen=True)
