@@ -11,12 +11,14 @@ from pathlib import Path
 from time import process_time
 
 import zstandard
+from pyrage.x25519 import Identity
 
 from agentarmy_ops.archive.chunks import COMPILED
 from agentarmy_ops.archive.data import read_blocks
 from agentarmy_ops.archive.describe import describe
 from agentarmy_ops.archive.split import split
 from agentarmy_ops.archive.toc import read_toc
+from agentarmy_ops.backups.encryption import Encryptor
 from bench.baselines import pg_dump
 from bench.lab import Lab, say
 from bench.measure import alternating, run
@@ -63,6 +65,16 @@ def _zstd(stream: FileIO) -> None:
     compressor.flush()
 
 
+def _zstd_age(stream: FileIO) -> None:
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
+    recipient = str(Identity.generate().to_public())
+    encryptor = Encryptor([recipient], lambda _: None)
+    for piece in _pieces(stream):
+        encryptor.write(compressor.compress(piece))
+    encryptor.write(compressor.flush())
+    encryptor.finish()
+
+
 def _all(schema: str, stream: FileIO) -> None:
     digest = hashlib.sha256()
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
@@ -82,6 +94,7 @@ def _stages(schema: str) -> dict[str, Callable[[FileIO], None]]:
         f"walking the chunks ({'compiled' if COMPILED else 'in Python'})": _walk,
         "sha256": _sha256,
         f"zstd -{_LEVEL}": _zstd,
+        f"zstd -{_LEVEL}, then age": _zstd_age,
         _ALL: partial(_all, schema),
     }
 
@@ -140,7 +153,8 @@ SECTION = Section(
 One process on one core over an archive in the page cache, as pg_dump wrote it, read in pieces of
 1 MiB. Nothing waits here, so time is CPU time, which other work on the machine does not add to.
 *All together* is what a backup does between pg_dump and the store: walk the chunks, hash
-each table's rows, compress, hash what is stored, and throw it away.
+each table's rows, compress, hash what is stored, and throw it away; age, which depends on what the
+data is compressed to, is not in it.
 """,
     measure=measure,
     goals=goals,
