@@ -50,10 +50,8 @@ class _StoredObject(io.RawIOBase):
                 retry=self._retry,
             )
         self._crc = crc32c.extend(self._crc, data)
-        if len(data) != end - self._fetched:
-            raise StoreError(f"cannot read {self._url}: a part of it is cut short; try again")
         self._fetched = end
-        # Before the last part is handed out.
+        # Before the last part is handed out; also tells when a part came short.
         if end == self._blob.size and crc32c.encode(self._crc) != self._blob.crc32c:
             raise StoreError(f"cannot read {self._url}: {DAMAGED}")
         return data

@@ -26,7 +26,8 @@ class Fault:
     ``what`` is a status that is answered instead, or ``reset`` (the connection breaks before
     the request is looked at), ``lose`` (it is carried out, and the answer never arrives),
     ``partial`` (an upload stores but a part of the bytes), ``garble`` (it stores other bytes),
-    ``forget`` (it has lost those before these), ``cut`` (half of an answer's body arrives).
+    ``forget`` (it has lost those before these), ``cut`` (half of an answer's body arrives),
+    ``short`` (an object's last byte is missing, and nothing says so).
     """
 
     kind: str
@@ -151,7 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
             )
             return 200, {}, json.dumps(_only(answer, query.get("fields"))).encode()
         if kind == "media":
-            return self._media(*bucket.get(name, generation))
+            data, resource = bucket.get(name, generation)
+            return self._media(data[:-1] if fault == "short" else data, resource)
         if kind == "delete":
             bucket.delete(name, expected)
             return 204, {}, b""
@@ -184,6 +186,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _media(self, data: bytes, resource: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         headers = {"X-Goog-Generation": resource["generation"]}
+        if "contentEncoding" in resource:
+            headers["Content-Encoding"] = resource["contentEncoding"]
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         if asked is None:
             return 200, headers | {"X-Goog-Hash": f"crc32c={resource['crc32c']}"}, data

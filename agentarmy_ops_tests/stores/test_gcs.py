@@ -1,5 +1,6 @@
 """What the store in Cloud Storage has to itself: uploads in chunks, faults, holds, messages."""
 
+import gzip
 import logging
 import subprocess
 import sys
@@ -253,6 +254,25 @@ def test_damage_is_noticed_before_the_last_byte_is_handed_out(gcs: Gcs) -> None:
             reader.read(len(DATA) - CHUNK)
 
 
+def test_bytes_come_as_they_are_stored(gcs: Gcs) -> None:
+    packed = gzip.compress(b"data")
+    gcs.content.put("backups/a", packed, {"contentEncoding": "gzip"})
+    assert gcs.store().read("a") == packed
+    with gcs.store().open("a") as reader:
+        assert reader.read() == packed
+
+
+def test_a_part_that_comes_short_is_noticed(gcs: Gcs) -> None:
+    store = gcs.store()
+    put(store, "a")
+    gcs.fail("media", "short", times=3)
+    with store.open("a") as reader, pytest.raises(StoreError, match="another checksum"):
+        reader.read()
+    gcs.fail("media", "short")
+    with pytest.raises(StoreError, match="another checksum"):
+        store.read("a")
+
+
 def test_a_stream_is_of_one_object_throughout(gcs: Gcs) -> None:
     store = gcs.store()
     put(store, "a")
@@ -321,6 +341,7 @@ def _held(gcs: Gcs, hold: Mapping[str, object], release: Mapping[str, object], w
     store = gcs.store()
     put(store, "a")
     gcs.content.patch("backups/a", dict(hold))
+    assert [info.held for info in store.list("")] == [True]
     with pytest.raises(ObjectHeldError) as caught:
         store.delete("a")
     assert str(caught.value).startswith(f"{gcs.url}/a was left as it is: ")
@@ -330,6 +351,10 @@ def _held(gcs: Gcs, hold: Mapping[str, object], release: Mapping[str, object], w
     with pytest.raises(ObjectHeldError, match="the bucket protects it"):
         store.delete("a")
     gcs.content.patch("backups/a", dict(release))
+    assert [info.held for info in store.list("")] == [False]
+    gcs.fail("delete", 403)  # then the hold is not why
+    with pytest.raises(StoreError, match="access was denied"):
+        store.delete("a")
     store.delete("a")
     assert not gcs.content.objects
 
@@ -371,6 +396,7 @@ def test_the_client_is_made_once_and_only_when_needed(gcs: Gcs) -> None:
     made: list[Client] = []
 
     def make() -> Client:
+        assert store._making.locked()
         made.append(Client(project=None))
         return made[-1]
 
