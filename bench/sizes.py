@@ -13,7 +13,8 @@ class Size:
 
     By PostgreSQL major, ``steps`` are the numbers of tenants at which a growing fleet is measured,
     and ``verified`` is how many tenants' backups are verified at most. ``loop_sample`` is how
-    many tenants stand for all in the loop of pg_dump.
+    many tenants stand for all in the loop of pg_dump. ``catalog`` is how many tenants are listed,
+    and how many backups of each.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Size:
     repetitions: int
     large_bytes: int
     memory_bytes: tuple[int, ...]
+    catalog: tuple[int, int]
     batch: int = 250
 
     def verified_step(self, major: int) -> int:
@@ -44,6 +46,7 @@ SIZES = {
         repetitions=3,
         large_bytes=100 * MB,
         memory_bytes=(100 * MB,),
+        catalog=(20, 30),
     ),
     "full": Size(
         name="full",
@@ -53,5 +56,6 @@ SIZES = {
         repetitions=3,
         large_bytes=2 * GB,
         memory_bytes=(100 * MB, 5 * GB),
+        catalog=(200, 60),
     ),
 }

@@ -1,7 +1,7 @@
 """The sections, in the order in which they are measured and shown."""
 
 from bench.section import Section
-from bench.sections import fleet, large, memory, nightly, planner, profile, stages, verify
+from bench.sections import catalog, fleet, large, memory, nightly, planner, profile, stages, verify
 
 SECTIONS: tuple[Section, ...] = (
     fleet.SECTION,
@@ -12,4 +12,5 @@ SECTIONS: tuple[Section, ...] = (
     stages.SECTION,
     memory.SECTION,
     nightly.SECTION,
+    catalog.SECTION,
 )
