@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
 from pydantic import SecretStr
@@ -29,6 +31,7 @@ from agentarmy_ops.secrets.base import Secret
 from agentarmy_ops.secrets.local import LocalSecretsStore
 from agentarmy_ops_tests.backups.test_encryption import needs_age
 from agentarmy_ops_tests.fix_backups import Lab, NewLab
+from agentarmy_ops_tests.fix_gcs import Gcs
 
 RECOVERY, RECOVERY_FILE = new_identity()
 RECOVERY_RECIPIENT = str(RECOVERY.to_public())
@@ -289,6 +292,43 @@ def test_age_zstd_and_pg_restore_are_all_it_takes(
         assert len(plain) == encrypted.manifests[slug].archive.plain_bytes
         _restored(database, plain)
     assert _notes(database) == 400
+
+
+@needs_age
+@pytest.mark.skipif(not shutil.which("zstd"), reason="the program zstd is not installed")
+@pytest.mark.parametrize("held", [1000, pipeline.HELD_BYTES], ids=["streamed", "held"])
+def test_from_a_bucket_by_stock_programs(
+    encrypted: Encrypted,
+    gcs: Gcs,
+    held: int,
+    new_database: Callable[[ConnInfo], ConnInfo],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """What a bucket gives over HTTP is decrypted and restored without this software; and with it
+    is verified."""
+    monkeypatch.setattr(pipeline, "HELD_BYTES", held)
+    lab, store = encrypted.lab, gcs.store()
+    source = lab.source(keys=encrypted.keys)
+    (outcome,) = back_up_tenants(source, store, [lab.tenants["acme"]])
+    assert outcome.manifest is not None, outcome.error
+    platform = back_up_platform(source, store)
+    database = new_database(lab.scratch_server)
+    for manifest in (platform, outcome.manifest):
+        slug = manifest.ref.slug or "platform_part"
+        key = tmp_path / "key.txt"
+        key.write_text(encrypted.secrets.get(f"{slug}-backup-key").get_secret_value())
+        name = quote(f"backups/{manifest.archive.object_name}", safe="")
+        url = f"{gcs.host}/download/storage/v1/b/{gcs.bucket}/o/{name}?alt=media"
+        with urlopen(url) as response:  # noqa: S310 - of this test's own server
+            stored = response.read()
+        pipe = ["/bin/sh", "-c", f"age -d -i {key} | zstd -d"]
+        plain = subprocess.run(pipe, input=stored, capture_output=True, check=True).stdout
+        _restored(database, plain)
+    assert _notes(database) == 400
+    verifier = replace(encrypted.verifier(), store=store)
+    (verdict,) = verify_backups(verifier, [outcome.manifest.ref])
+    assert verdict.status is Status.VERIFIED, verdict.summary
 
 
 def _public_keys(program: Sequence[str], secret: SecretStr) -> str:
