@@ -400,6 +400,14 @@ def test_a_table_rewritten_before_the_dump_is_no_result(lab: Lab) -> None:
         assert live.dump(["users"]).fingerprint.rows == 20
 
 
+def test_the_dump_is_of_the_snapshot(lab: Lab) -> None:
+    manifest = lab.back_up("acme")
+    assert manifest.tenant
+    with open_live(lab.source(), manifest, manifest.tenant) as live:
+        lab.run("DELETE FROM notes", "acme")
+        assert live.dump().fingerprint == manifest.fingerprint
+
+
 def test_a_neighbouring_table_rewritten_meanwhile_does_not_matter(
     changed: tuple[Backups, Manifest],
 ) -> None:
