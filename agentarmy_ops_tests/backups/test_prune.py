@@ -388,6 +388,20 @@ class TestInterrupted:
             [refs[0].prefix.removesuffix("/")] * 3
         )
 
+    def test_after_a_failure_no_more_of_the_tenant_is_tried(self, store: LocalStore) -> None:
+        refs = self.fill(store)
+        tried: list[str] = []
+
+        def delete(name: str) -> None:
+            tried.append(name)
+            if len(tried) == 1:
+                raise StoreError("it is gone")
+            store.delete(name)
+
+        pruned = prune(Odd(store, delete=delete))
+        assert tried == [refs[-1].manifest]
+        assert [item.why for item in pruned.items][1:] == ["no rule keeps it; the store failed"] * 3
+
     def test_other_tenants_are_pruned(self, store: LocalStore) -> None:
         put(store, HOUR, 2 * DAY)
         put(store, HOUR, 2 * DAY, slug="globex")

@@ -100,10 +100,10 @@ SECTION = Section(
     title="Listing all backups",
     about="""\
 Many tenants' backups, and as many of the platform part as of each tenant; an archive, a manifest
-and a verdict each. Wall time of a command in a fresh process, start and imports included; listing one
-tenant shows what those take. The emulator answers at once, but with the processor time of one
-Python process, and shares the machine; the real service answers later, and as many listings at once
-as are asked for.
+and a verdict each. Wall time of a command in a fresh process, start and imports included; listing
+one tenant shows what those take. The emulator answers at once, but with the processor time of one
+Python process, and shares the machine; the real service answers later, and as many listings at
+once as are asked for.
 """,
     measure=measure,
 )
