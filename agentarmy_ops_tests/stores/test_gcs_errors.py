@@ -11,7 +11,8 @@ def answer(status: int, body: str) -> Exception:
     response.status_code = status
     response._content = body.encode()
     response.request = requests.Request("PUT", "http://h/?upload_id=secret").prepare()
-    return from_http_response(response)
+    error: Exception = from_http_response(response)
+    return error
 
 
 def test_credentials_that_were_refused() -> None:
