@@ -22,28 +22,31 @@ class Backup:
     verdicts: tuple[Status, ...] = ()
     archive: bool = True
 
+    def ref(self, slug: str | None = "acme") -> BackupRef:
+        """Its name."""
+        return BackupRef(slug, id_of(self.begun))
+
+    def names(self, slug: str | None = "acme") -> list[str]:
+        """The names of its objects."""
+        ref = self.ref(slug)
+        return [*([ref.archive] if self.archive else []), ref.manifest, *self._verifications(ref)]
+
     def entry(self, slug: str | None = "acme") -> CatalogEntry:
         """As the catalog shows it."""
-        ref = BackupRef(slug, id_of(self.begun))
+        ref = self.ref(slug)
         archive = ObjectInfo(ref.archive, 100, self.begun) if self.archive else None
-        names = tuple(ref.verification(id_of(self.begun, n), s) for n, s in self.numbered)
         status = self.verdicts[-1] if self.verdicts else None
-        return CatalogEntry(ref, self.begun, 110, names, archive, status)
-
-    @property
-    def numbered(self) -> list[tuple[int, Status]]:
-        """The verdicts, and their numbers from 1."""
-        return list(enumerate(self.verdicts, start=1))
+        return CatalogEntry(ref, self.begun, 110, self._verifications(ref), archive, status)
 
     def put(self, store: LocalStore, slug: str | None = "acme") -> BackupRef:
         """Store it; each object is as old as the backup."""
-        ref = BackupRef(slug, id_of(self.begun))
-        names = [ref.archive] if self.archive else []
-        names += [ref.manifest]
-        names += [ref.verification(id_of(self.begun, n), s) for n, s in self.numbered]
-        for name in names:
+        for name in self.names(slug):
             put_object(store, name, self.begun)
-        return ref
+        return self.ref(slug)
+
+    def _verifications(self, ref: BackupRef) -> tuple[str, ...]:
+        numbered = enumerate(self.verdicts, start=1)
+        return tuple(ref.verification(id_of(self.begun, n), status) for n, status in numbered)
 
 
 def id_of(moment: datetime, after: int = 0) -> str:

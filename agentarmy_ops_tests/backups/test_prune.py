@@ -21,6 +21,7 @@ from agentarmy_ops.errors import ObjectHeldError, StoreError
 from agentarmy_ops.stores.base import ObjectInfo, Store
 from agentarmy_ops.stores.local import LocalStore
 from agentarmy_ops_tests.backups.stored import Backup, id_of, names, put_object
+from agentarmy_ops_tests.fix_gcs import Gcs
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -475,3 +476,35 @@ def test_many_tenants_in_the_order_of_their_slugs(store: LocalStore) -> None:
     )
     assert [pruned.slug for pruned in results] == slugs
     assert [pruned.count(Action.REMOVED) for pruned in results] == [1] * 100
+
+
+def test_holds_and_retention_of_cloud_storage(gcs: Gcs) -> None:
+    """The listing shows them, so the plan knows, and a backup stays whole."""
+    backups = [Backup(NOW - age, VERIFIED) for age in (HOUR, 2 * DAY, 3 * DAY, 4 * DAY)]
+    store = gcs.store()
+    for backup in backups:
+        for name in backup.names("acme"):
+            gcs.content.put(f"backups/{name}", b"something")
+    _, by_archive, by_manifest, free = (backup.ref("acme") for backup in backups)
+    gcs.content.patch(f"backups/{by_archive.archive}", {"temporaryHold": True})
+    gcs.content.patch(f"backups/{by_manifest.manifest}", {"eventBasedHold": True})
+    for apply in (False, True):
+        pruned = prune(store, apply=apply)
+        assert pruned.error is None
+        assert [item.action for item in pruned.items] == [
+            Action.KEEP, Action.HELD, Action.HELD, Action.REMOVED if apply else Action.REMOVE
+        ]  # fmt: skip
+    assert len(names(store)) == 9
+    assert not names(store, free.prefix)
+
+    until = (NOW + DAY).isoformat().replace("+00:00", "Z")
+    gcs.content.patch(f"backups/{by_archive.archive}", {"temporaryHold": False})
+    gcs.content.patch(
+        f"backups/{by_manifest.manifest}",
+        {"eventBasedHold": False, "retentionExpirationTime": until},
+    )
+    assert removed(prune(store)) == {by_archive}
+    past = (NOW - DAY).isoformat().replace("+00:00", "Z")
+    gcs.content.patch(f"backups/{by_manifest.manifest}", {"retentionExpirationTime": past})
+    assert removed(prune(store)) == {by_manifest}
+    assert len(names(store)) == 3
