@@ -12,7 +12,7 @@ from agentarmy_ops.backups.catalog import load_manifest
 from agentarmy_ops.backups.folders import BackupFolder, Owned, arrange, read_folders
 from agentarmy_ops.backups.in_order import in_order
 from agentarmy_ops.backups.manifest import ArchiveFacts
-from agentarmy_ops.backups.reference import PLATFORM, TENANTS, BackupRef
+from agentarmy_ops.backups.reference import OFFBOARDING, PLATFORM, TENANTS, BackupRef
 from agentarmy_ops.backups.verdict import read_verdict
 from agentarmy_ops.errors import (
     ArchiveError,
@@ -93,7 +93,8 @@ class Checker:
         (slug, somebodys), objects = group
         if somebodys:
             return self._report(arrange(slug, objects))
-        return Report(0, tuple(map(_stray, objects)))
+        strays = [item for item in objects if not item.name.startswith(OFFBOARDING)]
+        return Report(0, tuple(map(_stray, strays)))
 
     def _report(self, owned: Owned) -> Report:
         problems = [*map(_stray, owned.strays)]
@@ -163,8 +164,7 @@ class Checker:
             # It may have been stored, with its manifest, while this was listed.
             size = next((o.size for o in self.store.list(facts.object_name)), None)
         if size is None:
-            if any(True for _ in self.store.list(ref.manifest)):
-                yield _problem(ref, Kind.MISSING_ARCHIVE, facts.object_name, f"is missing; {_GONE}")
+            yield _problem(ref, Kind.MISSING_ARCHIVE, facts.object_name, f"is missing; {_GONE}")
         elif size != facts.stored_bytes:
             yield _problem(
                 ref,
