@@ -119,6 +119,14 @@ def test_a_sequence_that_went_on_is_no_definition(lab: Lab) -> None:
     assert (found.definitions, found.tables, found.differs) == ((), (), True)
 
 
+def test_a_new_sequence_is_a_definition_and_no_value(lab: Lab) -> None:
+    manifest = lab.back_up("acme")
+    lab.run("CREATE SEQUENCE counter", "acme")
+    found = diff(lab, manifest)
+    assert objects(found) == {"SEQUENCE tenant_acme.counter": Change.ADDED}
+    assert found.sequences == ()
+
+
 def test_rows_in_another_order_do_not_differ(lab: Lab) -> None:
     manifest = lab.back_up("acme")
     lab.run("UPDATE notes SET body = body WHERE id < 50", "acme")
