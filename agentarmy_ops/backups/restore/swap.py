@@ -10,9 +10,11 @@ from agentarmy_ops.backups.restore.script import write_script
 from agentarmy_ops.backups.restore.session import Restorer, exchange, open_session
 from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.stored import Choice, read_stored
+from agentarmy_ops.errors import RestoreError
 from agentarmy_ops.postgres.tools import find_tools
 from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops.tenants.register import register_tenant
+from agentarmy_ops.tenants.registry import find_tenant
 
 
 @dataclass(frozen=True)
@@ -69,5 +71,8 @@ def restore_tenant(restorer: Restorer, choice: Choice, *, force: bool = False) -
                 load(connection, archive, script, watch)
                 if plan.registers:
                     register_tenant(connection, tenant.id, tenant.slug, tenant.name)
+                registered = find_tenant(connection, tenant.slug)
+                if registered is None or registered.id != tenant.id:
+                    raise RestoreError("its row of shared.tenants was removed or changed meanwhile")
             watch(Step.DONE, "")
             return RestoreResult(plan, aside, monotonic() - started)

@@ -199,6 +199,18 @@ def test_a_constraint_that_is_not_valid_is_rolled_back(proven_lab: Lab) -> None:
     restore(proven_lab, choice)  # as its manifest says, it is well
 
 
+def test_a_registry_row_that_goes_meanwhile(proven_lab: Lab, rows: Callable[[str], int]) -> None:
+    proven_lab.run("DELETE FROM notes", "acme")
+
+    def remove(step: Step, _: str) -> None:
+        if step is Step.CHECK:
+            proven_lab.run("DELETE FROM shared.tenants WHERE slug = 'acme'")
+
+    with pytest.raises(RestoreError, match=r"as it was.*its row of shared\.tenants was removed"):
+        restore(proven_lab, watch=remove)
+    assert rows("tenant_acme.notes") == 0
+
+
 def test_rows_that_a_trigger_of_the_server_changes_are_noticed(
     proven_lab: Lab, rows: Callable[[str], int]
 ) -> None:
