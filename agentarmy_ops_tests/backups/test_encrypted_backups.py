@@ -361,5 +361,5 @@ def test_nothing_of_it_is_left(encrypted: Encrypted) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     encrypted.make("acme")
     encrypted.verify(encrypted.manifests["acme"], encrypted.manifests["globex"])
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
     assert [thread for thread in threading.enumerate() if thread.name == "age"] == []

@@ -81,8 +81,9 @@ def leaves_nothing() -> Iterator[None]:
     gc.collect()
     threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     yield
-    assert threading.active_count() == threads
-    assert len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208
+    # Fewer is no fault: what earlier tests left may have gone.
+    assert threading.active_count() <= threads
+    assert len(os.listdir("/proc/self/fd")) <= descriptors  # noqa: PTH208
 
 
 SIZES = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * MIB + 5]
