@@ -35,9 +35,9 @@ Examples:
   agentarmy-ops restore acme --list-aside
   agentarmy-ops restore acme --drop-aside --yes
 
-One transaction: until it is committed, everybody reads what was there before and nobody waits; an
-error, or a kill, leaves that as it was. The schema that was there is kept aside, and --undo swaps
-the two. Exit code 7: rolled back; 8: refused, nothing was touched.""",
+Never drops what is there: one transaction puts it aside, and --undo swaps the two. Until the commit
+everybody reads what was there before and nobody waits; an error, or a kill, leaves it as it was.
+Exit code 7: rolled back; 8: refused, nothing was touched.""",
 )
 @click.argument("slug", type=SlugType())
 @click.option(
