@@ -204,10 +204,8 @@ def _owner(name: str) -> _Owner:
     if name.startswith(PLATFORM):
         return None, True
     if name.startswith(TENANTS):
-        slug, inside, _ = name.removeprefix(TENANTS).partition("/")
         with suppress(InvalidInputError):
-            if inside:
-                return validate_slug(slug), True
+            return validate_slug(name.removeprefix(TENANTS).partition("/")[0]), True
     return None, False
 
 

@@ -50,7 +50,7 @@ def prune(context: OpExecutionContext, config: PruneConfig, ops: OpsResource) ->
             _log(context, pruned)
             if pruned.error:
                 failures[pruned.owner] = str(pruned.error)
-        swept = 0 if config.tenants else pruner.sweep()
+        swept = pruner.sweep() if config.tenants is None else 0
     except OpsError as error:
         raise fail(error) from None
     context.add_output_metadata(

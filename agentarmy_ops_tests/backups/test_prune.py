@@ -341,6 +341,7 @@ class TestHeld:
         assert names(store, held.prefix) == [held.archive]
         again = prune(self.holding(store, held.archive))
         assert [item.action for item in again.items] == [Action.KEEP, Action.HELD]
+        assert again.remaining == [again.items[0].ref]
         assert removed(prune(store)) == {held}
 
 

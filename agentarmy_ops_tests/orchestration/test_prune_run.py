@@ -81,6 +81,8 @@ def test_some_tenants_alone(stack: Stack, store: LocalStore) -> None:
     assert (metadata(result)["removed"], metadata(result)["swept"]) == (2, 0)
     assert len(names(store, "tenants/globex/")) == 2
     assert len(names(store)) == 14
+    none = metadata(run(stack, tenants=[], apply=True))
+    assert (none["keep"], none["swept"]) == (0, 0)
 
 
 def test_a_tenant_that_is_not_there_fails_the_run_and_the_others_are_pruned(
