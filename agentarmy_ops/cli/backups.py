@@ -50,7 +50,7 @@ Examples:
   agentarmy-ops backups list acme
   agentarmy-ops backups list --all --json | jq '.backups[] | select(.verdict != "verified")'
 
-Lists the store and reads nothing in it; needs no database. Incomplete backups are not listed;
+Lists the store, and never reads what is in it; needs no database. Incomplete backups are not listed;
 those of tenants that are not registered any more are.""",
 )
 @click.argument("slug", type=SlugType(), required=False)

@@ -51,7 +51,8 @@ class BackupConfig(Config):
     dagster_type=NOTHING,
     description=(
         "A complete backup of the tenant's schema: a pg_dump custom-format archive compressed "
-        "with zstd and encrypted with age, and its manifest. Tenants that are dumped together are read from one snapshot."
+        "with zstd and encrypted with age, and its manifest. Tenants that are dumped together are "
+        "read from one snapshot."
     ),
     # Before the platform part, which is best restored under backups that are older than it.
     op_tags={"dagster/priority": "1"},
