@@ -121,6 +121,18 @@ class RestoreRefusedError(RestoreError):
     exit_code = 8
 
 
+class OffboardingError(OpsError):
+    """An offboarding stopped half-way; asked for again, it goes on from there."""
+
+    exit_code = 10
+
+
+class OffboardingRefusedError(OffboardingError):
+    """An offboarding was refused before anything was touched."""
+
+    exit_code = 8
+
+
 class SecretExistsError(SecretError):
     """Create-only: the secret is already there and was left as it is."""
 

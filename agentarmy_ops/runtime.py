@@ -25,6 +25,9 @@ from agentarmy_ops.backups.restore.steps import Watch, unwatched
 from agentarmy_ops.backups.retention import Policy
 from agentarmy_ops.backups.source import MIB, BackupSource, usable_cores
 from agentarmy_ops.errors import ConfigurationError, OpsError
+from agentarmy_ops.offboarding.offboarder import Offboarder
+from agentarmy_ops.offboarding.steps import Watch as OffboardingWatch
+from agentarmy_ops.offboarding.steps import unwatched as offboarding_unwatched
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.embedded import (
     LIVE_CONFIGURATION,
@@ -163,6 +166,21 @@ class Runtime:
             keys=replace(self.keys, identity_file=identity_file),
             bin_dirs=self.bin_dirs,
             lock_timeout_seconds=self.settings.lock_timeout_seconds,
+            watch=watch,
+        )
+
+    def offboarder(
+        self, run_id: str | None = None, *, watch: OffboardingWatch = offboarding_unwatched
+    ) -> Offboarder:
+        """What tenants are offboarded with."""
+        return Offboarder(
+            restorer=self.restorer(),
+            source=self.source(),
+            verifier=self.verifier(run_id),
+            secrets=self.secrets,
+            redis_url=self.settings.redis_url,
+            cooling_off=timedelta(days=self.settings.offboarding_cooling_off_days),
+            run_id=run_id,
             watch=watch,
         )
 

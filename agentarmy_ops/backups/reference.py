@@ -14,6 +14,8 @@ _BACKUP_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _VERIFICATION = re.compile(rf"verification-({_BACKUP_ID.pattern})(?:\.(verified|failed))?\.json")
 TENANTS = "tenants/"
 PLATFORM = "platform/"
+# Records of tenants that were offboarded: no backups.
+OFFBOARDING = "offboarding/"
 MANIFEST = "manifest.json"
 ARCHIVE = "archive.dump.zst"
 ENCRYPTED_ARCHIVE = f"{ARCHIVE}.age"
