@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentarmy_ops.backups.folders import Owned, read_folders
-from agentarmy_ops.backups.in_order import in_order
+from agentarmy_ops.backups.in_order import in_order, threads_for
 from agentarmy_ops.backups.manifest import Manifest, read_manifest
 from agentarmy_ops.backups.reference import (
     ENCRYPTED_ARCHIVE,
@@ -67,7 +67,9 @@ def list_many(
 ) -> Iterator[tuple[str | None, list[CatalogEntry]]]:
     """:func:`list_backups` of each owner, in their order: a listing each, several at once, and
     only a few owners' backups in memory."""
-    return in_order(owners, lambda slug: (slug, list_backups(store, slug)))
+    return in_order(
+        owners, lambda slug: (slug, list_backups(store, slug)), threads=threads_for(store)
+    )
 
 
 def complete_backups(owned: Owned) -> list[CatalogEntry]:

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from agentarmy_ops.backups.catalog import load_manifest
 from agentarmy_ops.backups.folders import BackupFolder, Owned, arrange, read_folders
-from agentarmy_ops.backups.in_order import in_order
+from agentarmy_ops.backups.in_order import in_order, threads_for
 from agentarmy_ops.backups.manifest import ArchiveFacts
 from agentarmy_ops.backups.reference import OFFBOARDING, PLATFORM, TENANTS, BackupRef
 from agentarmy_ops.backups.verdict import read_verdict
@@ -82,12 +82,20 @@ class Checker:
 
     def check_owners(self, owners: Iterable[str | None]) -> Iterator[Report]:
         """What these tenants (None: the platform part) have in the store; a report each."""
-        return in_order(owners, lambda slug: self._report(read_folders(self.store, slug)))
+        return in_order(
+            owners,
+            lambda slug: self._report(read_folders(self.store, slug)),
+            threads=threads_for(self.store),
+        )
 
     def check_all(self) -> Iterator[Report]:
         """Everything in the store, in one listing: also what is nobody's."""
         groups = groupby(self.store.list(""), key=lambda item: _owner(item.name))
-        return in_order(((key, tuple(items)) for key, items in groups), self._check_group)
+        return in_order(
+            ((key, tuple(items)) for key, items in groups),
+            self._check_group,
+            threads=threads_for(self.store),
+        )
 
     def _check_group(self, group: tuple["_Owner", Sequence[ObjectInfo]]) -> Report:
         (slug, somebodys), objects = group

@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from agentarmy_ops.stores.base import Store
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -13,6 +15,15 @@ Result = TypeVar("Result")
 THREADS = 16
 # Answers that wait for their turn, beside those under way: what memory is bounded by.
 _AHEAD = 2 * THREADS
+# Of a folder on this machine a listing is work and hardly a wait, and threads get in each other's
+# way: 12,060 backups took 0.7 s in one thread, 1.1 s in two and 2.3 s in 16, on two cores. The
+# second pays where archives are read, or the folder is mounted from elsewhere.
+_LOCAL_THREADS = 2
+
+
+def threads_for(store: Store) -> int:
+    """How many threads ask this store at once."""
+    return _LOCAL_THREADS if store.url.startswith("file:") else THREADS
 
 
 def in_order(

@@ -19,7 +19,7 @@ from agentarmy_ops.backups.catalog import (
     platform_for,
 )
 from agentarmy_ops.backups.folders import LEFTOVER_AGE, BackupFolder, Owned, arrange, read_folders
-from agentarmy_ops.backups.in_order import in_order
+from agentarmy_ops.backups.in_order import in_order, threads_for
 from agentarmy_ops.backups.pruned import Action, Item, Pruned, item_of, leftover_of
 from agentarmy_ops.backups.reference import BackupRef
 from agentarmy_ops.backups.retention import Decision, Policy, plan
@@ -54,7 +54,11 @@ class Pruner:
             StoreError: the platform part's backups cannot be listed.
         """
         platform = read_folders(self.store, None)
-        return in_order(slugs, lambda slug: self._prune_tenant(slug, registered, platform))
+        return in_order(
+            slugs,
+            lambda slug: self._prune_tenant(slug, registered, platform),
+            threads=threads_for(self.store),
+        )
 
     def prune_all(self, registered: Mapping[str, str | None]) -> Iterator[Pruned]:
         """Prune every tenant that has anything in the store, then the platform part, of which
@@ -68,6 +72,7 @@ class Pruner:
         for pruned in in_order(
             backed_up_slugs(self.store),
             lambda slug: self._prune_tenant(slug, registered, platform),
+            threads=threads_for(self.store),
         ):
             needed.add(pruned)
             yield pruned

@@ -3,11 +3,14 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentarmy_ops.backups.in_order import THREADS, in_order
+from agentarmy_ops.backups.in_order import THREADS, in_order, threads_for
+from agentarmy_ops.stores.gcs import GcsStore
+from agentarmy_ops.stores.local import LocalStore
 
 TIMEOUT = 60  # seconds; of tests that hang
 
@@ -20,6 +23,11 @@ def test_several_at_once() -> None:
         return item
 
     assert list(in_order(range(THREADS), work)) == list(range(THREADS))
+
+
+def test_a_store_far_away_is_asked_by_more_threads(tmp_path: Path) -> None:
+    assert threads_for(GcsStore("bucket")) == THREADS
+    assert threads_for(LocalStore(tmp_path)) < THREADS
 
 
 def test_in_the_order_of_the_items_whoever_is_first() -> None:
