@@ -50,8 +50,8 @@ Examples:
   agentarmy-ops backups list acme
   agentarmy-ops backups list --all --json | jq '.backups[] | select(.verdict != "verified")'
 
-Lists the store, and never reads what is in it; needs no database. Incomplete backups are not listed;
-those of tenants that are not registered any more are.""",
+Lists the store, and never reads what is in it; needs no database. Incomplete backups are left out;
+those of tenants that are not registered any more are listed.""",
 )
 @click.argument("slug", type=SlugType(), required=False)
 @click.option("--all", "every", is_flag=True, help="Of all tenants and the platform: the default.")
