@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
@@ -24,35 +23,31 @@ from agentarmy_ops.backups.restore.session import Restorer
 from agentarmy_ops.backups.restore.steps import Watch, unwatched
 from agentarmy_ops.backups.retention import Policy
 from agentarmy_ops.backups.source import MIB, BackupSource, usable_cores
-from agentarmy_ops.errors import ConfigurationError, OpsError
+from agentarmy_ops.errors import OpsError
 from agentarmy_ops.offboarding.offboarder import Offboarder
 from agentarmy_ops.offboarding.steps import Watch as OffboardingWatch
 from agentarmy_ops.offboarding.steps import unwatched as offboarding_unwatched
 from agentarmy_ops.postgres.conninfo import ConnInfo
-from agentarmy_ops.postgres.embedded import (
-    LIVE_CONFIGURATION,
-    SCRATCH_CONFIGURATION,
-    start_embedded,
-    stop_embedded,
-)
 from agentarmy_ops.postgres.scratch import ScratchServer
 from agentarmy_ops.secrets.base import SecretsStore
 from agentarmy_ops.secrets.factory import open_secrets_store
+from agentarmy_ops.servers import (
+    APPLICATION_DATABASE,
+    DAGSTER_DATABASE,
+    refuse_live,
+    start_live,
+    start_scratch,
+    stop_all,
+)
 from agentarmy_ops.settings import Settings, load_settings
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.stores.factory import open_store
-from agentarmy_ops.tenants.bootstrap import BACKUP_ROLE, OWNER_ROLE, ensure_registry, ensure_roles
+from agentarmy_ops.tenants.bootstrap import BACKUP_ROLE, OWNER_ROLE
 from agentarmy_ops.tenants.provision import ProvisionResult, provision_tenant
 from agentarmy_ops.tenants.redis_keys import mark_initialized
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
-
-APPLICATION_DATABASE = "agentarmy"
-DAGSTER_DATABASE = "dagster"
-# A role of its own, so that default privileges of the application's roles do not act on what
-# is restored.
-SCRATCH_ROLE = "agentarmy_scratch"
 
 
 class Runtime:
@@ -228,22 +223,9 @@ class Runtime:
         """
         if url := self.settings.scratch_database_url:
             scratch = _parse(url, "SCRATCH_DATABASE_URL")
-            _refuse_live(scratch, self.owner)
+            refuse_live(scratch, self.owner)
             return ScratchServer(scratch)
-        if major not in (16, 18):
-            raise ConfigurationError(
-                f"no embedded scratch server is PostgreSQL {major}; set SCRATCH_DATABASE_URL to a "
-                f"throw-away PostgreSQL {major}"
-            )
-        server = start_embedded(
-            self.home / f"scratch-{major}", major=major, configuration=SCRATCH_CONFIGURATION
-        )
-        with server.connect(autocommit=True) as connection, _once(connection):
-            if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", SCRATCH_ROLE):
-                connection.execute(
-                    sql.SQL("CREATE ROLE {} LOGIN SUPERUSER").format(sql.Identifier(SCRATCH_ROLE))
-                )
-        return ScratchServer(server.with_params(user=SCRATCH_ROLE))
+        return ScratchServer(start_scratch(self.home, major))
 
     @contextmanager
     def registry(self) -> Iterator[psycopg.Connection[TupleRow]]:
@@ -254,51 +236,12 @@ class Runtime:
     @cached_property
     def _embedded(self) -> ConnInfo:
         """The superuser of the embedded live server, its roles and databases made."""
-        major = self.settings.embedded_postgres_version
-        server = start_embedded(
-            self.home / f"postgres-{major}", major=major, configuration=LIVE_CONFIGURATION
-        )
-        with server.connect(autocommit=True) as connection, _once(connection):
-            for name in (APPLICATION_DATABASE, DAGSTER_DATABASE):
-                if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", name):
-                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        with server.with_params(dbname=APPLICATION_DATABASE).connect() as connection:
-            ensure_roles(connection)
-            ensure_registry(connection)
-        return server
+        return start_live(self.home, self.settings.embedded_postgres_version)
 
     def stop_embedded_servers(self) -> list[str]:
         """Stop the embedded servers of ``AGENTARMY_HOME``, whoever uses them; their names."""
-        running = sorted(path.parent for path in self.home.glob("*/postmaster.pid"))
-        for data_dir in running:
-            stop_embedded(data_dir)
-        return [data_dir.name for data_dir in running]
+        return stop_all(self.home)
 
 
 def _parse(url: SecretStr, name: str) -> ConnInfo:
     return ConnInfo.parse(url.get_secret_value(), name=name)
-
-
-@contextmanager
-def _once(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
-    """One process at a time in this block: what is looked for and made stays the same."""
-    connection.execute("SELECT pg_advisory_lock(hashtextextended('agentarmy_ops:embedded', 0))")
-    yield
-    connection.execute("SELECT pg_advisory_unlock_all()")
-
-
-def _exists(connection: psycopg.Connection[TupleRow], query: str, value: str) -> bool:
-    return connection.execute(query, [value]).fetchone() is not None
-
-
-def _refuse_live(scratch: ConnInfo, live: ConnInfo) -> None:
-    """A server's identifier is made by initdb, so two URLs with the same one are one server."""
-    identifiers = []
-    for conninfo in (scratch, live):
-        with conninfo.connect() as connection:
-            row = connection.execute("SELECT system_identifier FROM pg_control_system()").fetchone()
-            identifiers.append(row)
-    if identifiers[0] == identifiers[1]:
-        raise ConfigurationError(
-            "SCRATCH_DATABASE_URL is the live server; name a throw-away server of its own"
-        )
