@@ -129,6 +129,7 @@ def _erase_live(
             requested_at=request.requested_at,
             erase_after=request.erase_after,
             schemas=tuple(schemas),
+            follows=None,
             registry_row="shared.tenants",
             final=candidate.facts,
             redis_keys=None if redis_url is None else count_keys(redis_url, tenant.id),

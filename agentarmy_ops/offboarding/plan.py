@@ -6,8 +6,8 @@ from typing import Any
 
 from agentarmy_ops.backups.catalog import backed_up_slugs
 from agentarmy_ops.backups.folders import BackupFolder, read_folders
-from agentarmy_ops.backups.keys import Keys, key_secret
-from agentarmy_ops.backups.manifest import Encryption, Manifest, read_manifest
+from agentarmy_ops.backups.keys import key_secret
+from agentarmy_ops.backups.manifest import Manifest, read_manifest
 from agentarmy_ops.backups.queries import Connection
 from agentarmy_ops.backups.reference import new_id
 from agentarmy_ops.errors import ArchiveError, ObjectNotFoundError
@@ -37,7 +37,6 @@ def plan(
     return {
         "erasing_id": new_id(now),
         "began_at": now,
-        "follows": None,
         "database": connection.info.dbname,
         "role": connection.info.user,
         "secrets": tuple(_plan_secrets(offboarder, slug, others, mode)),
@@ -62,6 +61,7 @@ def _plan_secrets(
 
 def _plan_backups(offboarder: Offboarder, slug: str, mode: BackupsMode) -> Iterator[ErasedBackup]:
     store, keys = offboarder.store, offboarder.restorer.keys
+    versions = set(offboarder.secrets.versions(key_secret(slug)))
     for folder in read_folders(store, slug).folders:
         manifest = _manifest(store, folder)
         archive = manifest.archive if manifest else None
@@ -72,7 +72,7 @@ def _plan_backups(offboarder: Offboarder, slug: str, mode: BackupsMode) -> Itera
         elif mode is BackupsMode.DELETE:
             fate = Fate.DELETED
         else:
-            why = _why_readable(manifest, encryption, keys, slug)
+            why = _why_readable(manifest, slug, versions, keys.recovery_recipient)
             fate = Fate.DELETED if why else Fate.SHREDDED
         yield ErasedBackup(
             backup_id=folder.ref.backup_id,
@@ -84,17 +84,21 @@ def _plan_backups(offboarder: Offboarder, slug: str, mode: BackupsMode) -> Itera
 
 
 def _why_readable(
-    manifest: Manifest | None, encryption: Encryption | None, keys: Keys, slug: str
+    manifest: Manifest | None, slug: str, versions: set[str], recovery_recipient: str | None
 ) -> str:
-    """Why somebody may be able to read the archive when the tenant's key is gone; empty: nobody."""
+    """Why somebody may be able to read the archive when these versions of the tenant's key are
+    gone; empty: nobody can."""
     if manifest is None:
         return "nobody knows to whom it is encrypted"
+    encryption = manifest.archive.encryption
     if encryption is None:
         return "not encrypted"
     if encryption.secret != key_secret(slug):
         return f"encrypted to another secret, {encryption.secret}"
-    if len(encryption.recipients) > 1 or keys.recovery_recipient in encryption.recipients:
+    if len(encryption.recipients) > 1 or recovery_recipient in encryption.recipients:
         return "encrypted to a recovery recipient, too"
+    if encryption.version not in versions:
+        return "its key is not in the secrets store, and may be elsewhere"
     return ""
 
 
