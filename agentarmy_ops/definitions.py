@@ -3,6 +3,7 @@
 from dagster import Definitions, in_process_executor
 
 from agentarmy_ops.orchestration import assets, jobs, schedules, sensors
+from agentarmy_ops.orchestration.offboard import offboard_tenant
 from agentarmy_ops.orchestration.prune import prune_backups
 from agentarmy_ops.orchestration.resources import OpsResource
 from agentarmy_ops.orchestration.restore import restore_tenant
@@ -20,6 +21,7 @@ defs = Definitions(
         jobs.verify_restores,
         prune_backups,
         restore_tenant,
+        offboard_tenant,
     ],
     schedules=[
         schedules.nightly_backup,

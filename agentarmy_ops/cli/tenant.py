@@ -8,6 +8,7 @@ from psycopg.rows import dict_row
 from pydantic import SecretStr
 
 from agentarmy_ops.backups.catalog import CatalogEntry, list_backups
+from agentarmy_ops.cli.offboard import export, offboard
 from agentarmy_ops.cli.options import SlugType
 from agentarmy_ops.cli.output import (
     json_option,
@@ -40,7 +41,7 @@ _LONGEST_PASSWORD = 4096
 
 @click.group()
 def tenant() -> None:
-    """Provision tenants and look at them."""
+    """Provision tenants, look at them, and let them go."""
 
 
 @tenant.command(
@@ -261,3 +262,7 @@ def sample_data(slug: str, rows: int) -> None:
         if inserted
         else f"tenant {slug} has conversations already; nothing was inserted"
     )
+
+
+tenant.add_command(offboard)
+tenant.add_command(export)

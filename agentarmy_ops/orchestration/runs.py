@@ -21,12 +21,14 @@ _ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.C
 _BACKUP_JOB = "backup_tenants"
 _TENANT_BACKUP = AssetKey("tenant_backup")
 _PLATFORM_BACKUP = AssetKey("platform_backup")
+# Ops that work on the tenant of their configuration, and record it on its partition.
+_OF_ONE_TENANT = ("restore_one_tenant", "offboard_one_tenant")
 
 
 def partitions_of_run(run: DagsterRun, stored: Sequence[str]) -> list[str]:
     """The tenant partitions a run works on; ``stored`` are all, in the instance's order, in
     which ranges are counted."""
-    if listed := _listed_tenants(run):
+    if listed := _listed_tenants(run) or _named_tenant(run):
         return listed
     if key := run.tags.get(PARTITION_NAME_TAG):
         return [key]
@@ -73,8 +75,20 @@ def _is_about(run: DagsterRun, asset: AssetKey) -> bool:
 
 
 def _listed_tenants(run: DagsterRun) -> list[str]:
-    """The tenants that the run's configuration lists; what a person typed may have any shape."""
-    found: object = run.run_config
-    for name in ("ops", _TENANT_BACKUP.path[-1], "config", "tenants"):
-        found = found.get(name) if isinstance(found, dict) else None
+    """The tenants that the run's configuration lists."""
+    found = _configured(run, _TENANT_BACKUP.path[-1], "tenants")
     return [str(slug) for slug in found] if isinstance(found, list) else []
+
+
+def _named_tenant(run: DagsterRun) -> list[str]:
+    """The tenant that the configuration of a run about a single one names."""
+    found = (_configured(run, op, "tenant") for op in _OF_ONE_TENANT)
+    return [slug for slug in found if isinstance(slug, str)]
+
+
+def _configured(run: DagsterRun, op: str, field: str) -> object:
+    """A field of an op's configuration; what a person typed may have any shape."""
+    found: object = run.run_config
+    for name in ("ops", op, "config", field):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found

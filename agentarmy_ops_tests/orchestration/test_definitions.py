@@ -17,6 +17,7 @@ def test_the_code_location_holds_these_names() -> None:
         "verify_restores",
         "prune_backups",
         "restore_tenant",
+        "offboard_tenant",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "nightly_backup",

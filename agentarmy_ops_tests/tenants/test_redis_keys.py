@@ -2,13 +2,20 @@
 
 import socket
 import uuid
+from collections.abc import Callable
 
 import pytest
 import redis
 from pydantic import SecretStr
 
 from agentarmy_ops.errors import ConfigurationError
-from agentarmy_ops.tenants.redis_keys import RedisKeyError, mark_initialized
+from agentarmy_ops.tenants.redis_keys import (
+    RedisKeyError,
+    count_keys,
+    delete_keys,
+    mark_initialized,
+    unmark_initialized,
+)
 
 TENANT = uuid.UUID("11111111-2222-3333-4444-555555555555")
 
@@ -40,3 +47,36 @@ def test_what_is_no_redis_url_is_not_shown(url: str) -> None:
         mark_initialized(SecretStr(url), TENANT)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_all_keys_of_a_tenant_go_and_no_others(redis_server: str) -> None:
+    url = SecretStr(redis_server)
+    other = uuid.UUID(int=TENANT.int + 1)
+    with redis.Redis.from_url(redis_server) as client:
+        client.mset({f"t:{TENANT}:{number}": "x" for number in range(2500)})
+        client.mset({f"t:{other}:1": "x", f"x:t:{TENANT}:1": "x", f"t:{TENANT}": "x"})
+        assert count_keys(url, TENANT) == 2500
+        assert delete_keys(url, TENANT) == 2500
+        assert (count_keys(url, TENANT), delete_keys(url, TENANT)) == (0, 0)
+        assert client.dbsize() == 3
+
+
+def test_the_key_is_taken_back_once(redis_server: str) -> None:
+    url = SecretStr(redis_server)
+    mark_initialized(url, TENANT)
+    with redis.Redis.from_url(redis_server) as client:
+        client.set(f"t:{TENANT}:session", "x")
+        for _ in range(2):
+            unmark_initialized(url, TENANT)
+            assert client.keys() == [f"t:{TENANT}:session".encode()]
+
+
+@pytest.mark.parametrize("act", [unmark_initialized, count_keys, delete_keys])
+def test_a_server_that_is_not_there_for_what_is_to_go(
+    act: Callable[[SecretStr, uuid.UUID], object],
+) -> None:
+    url = SecretStr("redis://user:hunter2@127.0.0.1:9/0")
+    with pytest.raises(RedisKeyError, match=r"in Redis at 127|but Redis at 127") as caught:
+        act(url, TENANT)
+    assert "hunter2" not in str(caught.value)
+    assert "(ConnectionError)" in str(caught.value)
