@@ -102,7 +102,8 @@ def provision(request: pytest.FixtureRequest, secrets_store: LocalSecretsStore) 
 def redis_server() -> Iterator[str]:
     """The URL of a running server of the Redis protocol."""
     server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # It looks this often, in seconds, whether it is to stop.
+    thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
     thread.start()
     yield f"redis://127.0.0.1:{server.server_address[1]}/0"
     server.shutdown()
