@@ -53,7 +53,7 @@ def put_aside(connection: Connection, slug: str, *, why: str, replaced_by: str) 
     aside = Aside(
         free_name(connection, slug, why, now), slug, now, why, replaced_by, facts["comment"]
     )
-    _rename(connection, schema_name(slug), aside.schema)
+    rename_schema(connection, schema_name(slug), aside.schema)
     mark(connection, aside)
     return aside
 
@@ -73,7 +73,7 @@ def bring_back(connection: Connection, aside: Aside) -> None:
     Raises:
         RestoreError: PostgreSQL refuses.
     """
-    _rename(connection, aside.schema, schema_name(aside.slug))
+    rename_schema(connection, aside.schema, schema_name(aside.slug))
     _comment(connection, schema_name(aside.slug), aside.comment)
 
 
@@ -161,7 +161,12 @@ def _decode(schema: str, text: str) -> Aside | None:
         return None  # somebody changed the comment: no longer ours to touch
 
 
-def _rename(connection: Connection, old: str, new: str) -> None:
+def rename_schema(connection: Connection, old: str, new: str) -> None:
+    """Rename a schema, in the current transaction.
+
+    Raises:
+        RestoreError: PostgreSQL refuses.
+    """
     statement = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
     try:
         connection.execute(statement.format(sql.Identifier(old), sql.Identifier(new)))

@@ -55,8 +55,11 @@ class RestorePlan:
             )
 
 
-def make_plan(connection: Connection, choice: Choice, *, force: bool = False) -> RestorePlan:
-    """Look at the database through the connection that is going to restore.
+def make_plan(
+    connection: Connection, choice: Choice, *, force: bool = False, beside: bool = False
+) -> RestorePlan:
+    """Look at the database through the connection that is going to restore; ``beside`` the
+    tenant's schema, which then stays what it is.
 
     Raises:
         DatabaseError: it cannot be read.
@@ -64,7 +67,7 @@ def make_plan(connection: Connection, choice: Choice, *, force: bool = False) ->
     manifest, tenant = choice.manifest, choice.tenant
     (session,) = query(connection, "restore_session", beside=__file__)
     registered = find_tenant(connection, tenant.slug) if session["has_registry"] else None
-    replaces = schema_exists(connection, tenant.schema_name)
+    replaces = not beside and schema_exists(connection, tenant.schema_name)
     outside = query(connection, "dependents", schemas=[tenant.schema_name]) if replaces else []
     bound = [row for row in outside if force and row["type"] != _FOREIGN_KEY]
     refusals = [
@@ -85,7 +88,7 @@ def make_plan(connection: Connection, choice: Choice, *, force: bool = False) ->
         proven_seconds=choice.verdict.restore_seconds if choice.verdict else None,
         database=f"{session['database']} ({connection.info.host}:{connection.info.port})",
         replaces=replaces,
-        registers=registered is None,
+        registers=not beside and registered is None,
         warnings=tuple(_warnings(choice, bound)),
         refusals=tuple(refusals),
     )

@@ -37,16 +37,12 @@ def test_of_several_the_newest_comes_back_or_the_one_named(proven_lab: Lab) -> N
     ]
     assert undo_restore(restorer(proven_lab), "acme")[0] == second
     assert undo_restore(restorer(proven_lab), "acme", aside=first.schema)[0] == first
-    with pytest.raises(
-        RestoreRefusedError, match=r"no schema aside named nothing \(there are: "
-    ):
+    with pytest.raises(RestoreRefusedError, match=r"no schema aside named nothing \(there are: "):
         undo_restore(restorer(proven_lab), "acme", aside="nothing")
 
 
 def test_nothing_to_undo_or_drop(proven_lab: Lab) -> None:
-    with pytest.raises(
-        RestoreRefusedError, match=r"acme has no schema aside \(there are: no"
-    ):
+    with pytest.raises(RestoreRefusedError, match=r"acme has no schema aside \(there are: no"):
         undo_restore(restorer(proven_lab), "acme")
     with pytest.raises(RestoreRefusedError, match="has no schema aside"):
         drop_kept(restorer(proven_lab), "acme")
