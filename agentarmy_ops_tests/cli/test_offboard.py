@@ -60,7 +60,7 @@ def test_from_the_request_to_the_certificate(
     assert again.code == 0
     for shown in (
         "tenant_acme",
-        "1 rows of",
+        "1 of 6 tables",
         "acme-backup-key",
         "2 deleted",
         erased.json["object"],
