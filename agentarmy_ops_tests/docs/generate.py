@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.backups.verdict import Verdict
+from agentarmy_ops.offboarding.records import Certificate
 from agentarmy_ops.settings import Settings
 
 _HEAD = """\
@@ -72,6 +73,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "docs/configuration.md": settings_table,
     "docs/schemas/manifest.schema.json": _schema(Manifest),
     "docs/schemas/verdict.schema.json": _schema(Verdict),
+    "docs/schemas/certificate.schema.json": _schema(Certificate),
 }
 
 
