@@ -1,10 +1,14 @@
 """``tenant offboard`` and ``tenant export``."""
 
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from agentarmy_ops.errors import ObjectHeldError
+from agentarmy_ops.offboarding.steps import Step
 from agentarmy_ops.stores.local import LocalStore
 from agentarmy_ops_tests.cli.conftest import Cli
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
@@ -120,8 +124,6 @@ def test_options_that_do_not_go_together(cli: Cli, arguments: tuple[str, ...]) -
 def test_what_the_store_holds_is_an_exit_code(
     cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from agentarmy_ops.errors import ObjectHeldError  # noqa: PLC0415
-
     assert cli("tenant", "offboard", "acme", "--backups", "delete", "--yes").code == 0
 
     def held(self: LocalStore, name: str) -> None:
@@ -152,3 +154,29 @@ def test_export(cli: Cli, tmp_path: Path) -> None:
     assert plain.stdout.startswith("tenant acme: ")
     assert not (tmp_path / "csv" / "tenant.sql").exists()
     assert cli("tenant", "export", "nobody", "--to", str(tmp_path / "x")).code == 3
+
+
+@pytest.mark.usefixtures("acme")
+def test_killed_again_and_again_it_is_completed(
+    cli: Cli, start: Callable[..., "subprocess.Popen[str]"], home: Path
+) -> None:
+    """Each time it is killed a little further on: as soon as it says that it is there."""
+    erase = ("tenant", "offboard", "acme", "--erase", "--now", "--backups", "shred", "--yes")
+    assert cli("tenant", "offboard", "acme", "--yes").code == 0
+    ended = []
+    for step in (Step.COMPARE, Step.PLAN, Step.COMMIT, Step.SECRETS, Step.CERTIFY):
+        with start(*erase, stdout=subprocess.DEVNULL) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                assert "Error" not in line
+                if line == f"acme: {step}\n":
+                    process.kill()
+        ended.append(process.returncode)
+    assert set(ended) <= {-signal.SIGKILL, 0}
+    assert -signal.SIGKILL in ended
+    erased = cli(*erase, "--json")
+    assert erased.code == 0, erased.stderr
+    assert erased.json["certificate"]["complete"]
+    assert [one["fate"] for one in erased.json["certificate"]["backups"]] == ["shredded"]
+    assert cli("tenant", "list", "--json").json["tenants"][0]["slug"] == "globex"
+    assert cli("backup", "--tenant", "globex").code == 0

@@ -40,6 +40,7 @@ from agentarmy_ops.offboarding.request import cancel_offboarding, request_offboa
 from agentarmy_ops.offboarding.steps import Step
 from agentarmy_ops.stores.local import LocalStore
 from agentarmy_ops.tenants.lock import tenant_lock
+from agentarmy_ops_tests.fix_gcs import Gcs
 from agentarmy_ops_tests.offboarding.conftest import (
     NEIGHBOUR,
     House,
@@ -601,6 +602,30 @@ def test_what_the_store_holds_is_certified_as_not_erased(requested: House) -> No
     assert _state(house) is State.ERASED
     assert house.objects("tenants/acme/") == []
     assert third.redis_keys is None
+
+
+def test_a_hold_in_cloud_storage(requested: House, gcs: Gcs) -> None:
+    house, store = requested, gcs.store()
+    for item in house.lab.store.list(""):
+        with store.create(item.name) as writer:
+            writer.write(house.lab.store.read(item.name))
+    first = f"backups/{house.objects('tenants/acme/')[0]}"
+    gcs.content.patch(first, {"temporaryHold": True})
+    offboarder = house.offboarder()
+    offboarder = replace(
+        offboarder,
+        restorer=replace(offboarder.restorer, store=store),
+        verifier=replace(offboarder.verifier, store=store),
+    )
+    certificate = erase_tenant(offboarder, "acme", backups=BackupsMode.DELETE)
+    assert [f"backups/{name}" for name in certificate.not_erased] == [first]
+    assert [b.fate for b in certificate.backups] == [Fate.HELD, Fate.DELETED]
+    assert erase_tenant(offboarder, "acme") == certificate
+    gcs.content.patch(first, {"temporaryHold": False})
+    assert erase_tenant(offboarder, "acme").complete
+    assert list(store.list("tenants/acme/")) == []
+    assert len(list(store.list(f"tenants/{NEIGHBOUR}/"))) == 2
+    assert house.objects("tenants/acme/") != []  # the other store was not touched
 
 
 def test_a_backup_that_is_to_be_kept_is_read_once_more(requested: House) -> None:
