@@ -1,27 +1,34 @@
 """``agentarmy-ops restore``."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
-from agentarmy_ops.backups.restore.aside import Aside
-from agentarmy_ops.backups.restore.plan import RestorePlan
+from agentarmy_ops.backups.restore.copy_as import another_tenant
 from agentarmy_ops.backups.restore.session import Restorer
 from agentarmy_ops.backups.restore.steps import Step
-from agentarmy_ops.backups.restore.stored import choose_backup
+from agentarmy_ops.backups.restore.stored import Choice, choose_backup
 from agentarmy_ops.backups.restore.swap import RestoreResult, plan_restore, restore_tenant
 from agentarmy_ops.backups.restore.undo import drop_kept, list_kept, undo_restore
 from agentarmy_ops.cli.confirm import confirm
 from agentarmy_ops.cli.options import LATEST, BackupIdType, SlugType, identity_file_option
-from agentarmy_ops.cli.output import json_option, note, print_facts, print_json, print_table
+from agentarmy_ops.cli.output import json_option, print_json, print_table
 from agentarmy_ops.cli.progress import progress
-from agentarmy_ops.cli.text import seconds, size
+from agentarmy_ops.cli.restore_copies import (
+    restore_beside,
+    restore_copy,
+    restore_platform_part,
+)
+from agentarmy_ops.cli.restore_output import Asked, aside_summary, plan_summary, watched
+from agentarmy_ops.cli.text import seconds
+from agentarmy_ops.errors import InvalidInputError
+from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.runtime import Runtime
 
-# Steps that happen once; the others once for each table.
-_PER_TABLE = (Step.ROWS, Step.CHECK_ROWS)
+# Not steps that happen once: for each table, or in copies only.
+_PER_TABLE = (Step.ROWS, Step.CHECK_ROWS, Step.SCRATCH)
 
 
 @click.command(
@@ -34,12 +41,15 @@ Examples:
   agentarmy-ops restore acme --undo
   agentarmy-ops restore acme --list-aside
   agentarmy-ops restore acme --drop-aside --yes
+  agentarmy-ops restore acme --table messages           # beside the live schema, to pick from
+  agentarmy-ops restore acme --as acme-copy             # a new tenant
+  agentarmy-ops restore --platform --target "host=new-db dbname=app user=postgres"
 
 Never drops what is there: one transaction puts it aside, and --undo swaps the two. Until the commit
 everybody reads what was there before and nobody waits; an error, or a kill, leaves it as it was.
 Exit code 7: rolled back; 8: refused, nothing was touched.""",
 )
-@click.argument("slug", type=SlugType())
+@click.argument("slug", type=SlugType(), required=False)
 @click.option(
     "--backup",
     "backup_id",
@@ -60,6 +70,29 @@ Exit code 7: rolled back; 8: refused, nothing was touched.""",
 @click.option("--drop-aside", is_flag=True, help="Drop them, or the one of --aside.")
 @click.option("--aside", metavar="SCHEMA", help="With --undo or --drop-aside: this one.")
 @click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="NAME",
+    help="This table only, into a schema beside the live one; may be given several times.",
+)
+@click.option(
+    "--as", "as_slug", type=SlugType(), metavar="SLUG", help="As a new tenant of this slug."
+)
+@click.option("--name", help="With --as: its display name, instead of the backup's.")
+@click.option(
+    "--keep-tenant-id", is_flag=True, help="With --as and --target: do not give it a new id."
+)
+@click.option(
+    "--mend-comments", is_flag=True, help="With --as: replace the old names in comments, too."
+)
+@click.option("--platform", is_flag=True, help="The platform part, into an empty database.")
+@click.option(
+    "--target",
+    metavar="DSN",
+    help="Into this database, instead of DATABASE_URL. No password here: PGPASSFILE or PGPASSWORD.",
+)
+@click.option(
     "--force",
     is_flag=True,
     help="Also a backup that is not verified; also when views or publications outside of the "
@@ -69,7 +102,7 @@ Exit code 7: rolled back; 8: refused, nothing was touched.""",
 @click.option("--yes", is_flag=True, help="Do not ask for the slug as confirmation.")
 @json_option
 def restore(
-    slug: str,
+    slug: str | None,
     *,
     backup_id: str,
     before: datetime | None,
@@ -78,90 +111,102 @@ def restore(
     list_aside: bool,
     drop_aside: bool,
     aside: str | None,
+    tables: tuple[str, ...],
+    as_slug: str | None,
+    name: str | None,
+    keep_tenant_id: bool,
+    mend_comments: bool,
+    platform: bool,
+    target: str | None,
     force: bool,
     identity_file: Path | None,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Give tenant SLUG the objects and rows of a backup, and keep aside what it has."""
-    if undo + list_aside + drop_aside > 1:
-        raise click.UsageError("give one of --undo, --list-aside and --drop-aside")
-    if aside and not (undo or drop_aside):
-        raise click.UsageError("--aside goes with --undo or --drop-aside")
-    if (undo or list_aside or drop_aside) and (backup_id != LATEST or before or dry_run):
-        raise click.UsageError("--backup, --before and --dry-run are for restoring a backup")
-    if backup_id != LATEST and before:
-        raise click.UsageError("give either --backup or --before, not both")
+    about_aside = undo or list_aside or drop_aside
+    about_copy = bool(name or keep_tenant_id or mend_comments)
+    _refuse(
+        (platform == (slug is not None), "name a tenant or give --platform, and not both"),
+        (
+            undo + list_aside + drop_aside + bool(tables) + bool(as_slug) + platform > 1,
+            "give one of --undo, --list-aside, --drop-aside, --table, --as and --platform",
+        ),
+        (aside and not (undo or drop_aside), "--aside goes with --undo or --drop-aside"),
+        (
+            about_aside and (backup_id != LATEST or before or dry_run),
+            "--backup, --before and --dry-run are for restoring a backup",
+        ),
+        (backup_id != LATEST and before, "give either --backup or --before, not both"),
+        (
+            about_copy and not as_slug,
+            "--name, --keep-tenant-id and --mend-comments go with --as",
+        ),
+        (platform and (before or dry_run), "--before and --dry-run are for tenants"),
+    )
     runtime = Runtime()
-    if list_aside:
-        _list(runtime.restorer(), slug, as_json=as_json)
+    restorer = _restorer(runtime, target, identity_file)
+    wanted = None if backup_id == LATEST else backup_id
+    if slug is None:
+        restore_platform_part(restorer, wanted, force=force, yes=yes, as_json=as_json)
+    elif list_aside:
+        _list(restorer, slug, as_json=as_json)
     elif undo:
-        _undo(runtime.restorer(), slug, aside, yes=yes, as_json=as_json)
+        _undo(restorer, slug, aside, yes=yes, as_json=as_json)
     elif drop_aside:
-        _drop(runtime.restorer(), slug, aside, yes=yes, as_json=as_json)
+        _drop(restorer, slug, aside, yes=yes, as_json=as_json)
     else:
         choice = choose_backup(
             runtime.store,
             slug,
-            backup_id=None if backup_id == LATEST else backup_id,
+            backup_id=wanted,
             before=before.replace(tzinfo=UTC) if before else None,
             force=force,
         )
-        plan = plan_restore(runtime.restorer(), choice, force=force)
-        if not as_json:
-            print_plan(plan)
-        if dry_run:
-            if as_json:
-                print_json({"plan": plan_summary(plan), "restored": None})
-            plan.refuse()
-            return
-        plan.refuse()
-        confirm(slug, "restore it", yes=yes)
-        with progress("Restoring", 2 * plan.tables + len(Step) - len(_PER_TABLE)) as report:
-            result = restore_tenant(
-                runtime.restorer(
-                    watch=lambda step, table: report(f"{step} {table}".strip()),
-                    identity_file=identity_file,
-                ),
-                choice,
-                force=force,
+        asked = Asked(dry_run=dry_run, yes=yes, as_json=as_json)
+        new = choice.tenant
+        if as_slug:
+            copy = another_tenant(choice, as_slug, name=name, keep_tenant_id=keep_tenant_id)
+            new = copy.tenant
+            restore_copy(
+                restorer, runtime.scratch, choice, copy, asked, mend_comments=mend_comments
             )
-        runtime.tell_redis(choice.tenant.id)
-        _print_result(result, as_json=as_json)
+        elif tables:
+            restore_beside(restorer, runtime.scratch, choice, tables, asked)
+        else:
+            _restore(restorer, choice, asked, force=force)
+        if target is None and not dry_run:
+            runtime.tell_redis(new.id)
 
 
-def print_plan(plan: RestorePlan) -> None:
-    """The plan, for people."""
-    print_facts(
-        (
-            ("tenant", plan.slug),
-            ("backup", f"{plan.backup_id} ({plan.verdict})"),
-            ("as it was at", plan.taken_at),
-            ("rows, tables", f"{plan.rows}, {plan.tables} ({size(plan.plain_bytes)})"),
-            ("into", plan.database),
-            (
-                "schema",
-                f"{plan.schema}, {'put aside first' if plan.replaces else 'not there now'}",
-            ),
-            ("shared.tenants", "gets its row" if plan.registers else "has its row"),
-            ("proven restore time", seconds(plan.proven_seconds) or "unknown"),
+def _refuse(*rules: tuple[object, str]) -> None:
+    """Raises click.UsageError for the first rule that is broken."""
+    for broken, message in rules:
+        if broken:
+            raise click.UsageError(message)
+
+
+def _restorer(runtime: Runtime, target: str | None, identity_file: Path | None) -> Restorer:
+    restorer = runtime.restorer(identity_file=identity_file)
+    if target is None:
+        return restorer
+    database = ConnInfo.parse(target, name="--target")
+    if database.password is not None:
+        raise InvalidInputError(
+            "--target holds a password, which other users of this machine can read; leave it out "
+            "and set PGPASSFILE or PGPASSWORD"
         )
-    )
-    for warning in plan.warnings:
-        note(f"Warning: {warning}")
+    return replace(restorer, database=database)
 
 
-def plan_summary(plan: RestorePlan) -> dict[str, Any]:
-    """The plan, as JSON."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in vars(plan).items()
-    }
-
-
-def aside_summary(aside: Aside | None) -> dict[str, Any] | None:
-    """A schema that is kept aside, as JSON."""
-    return vars(aside) if aside else None
+def _restore(restorer: Restorer, choice: Choice, asked: Asked, *, force: bool) -> None:
+    plan = plan_restore(restorer, choice, force=force)
+    if not asked.goes_on(plan):
+        return
+    confirm(plan.slug, "restore it", yes=asked.yes)
+    with progress("Restoring", 2 * plan.tables + len(Step) - len(_PER_TABLE)) as report:
+        result = restore_tenant(watched(restorer, report), choice, force=force)
+    _print_result(result, as_json=asked.as_json)
 
 
 def _print_result(result: RestoreResult, *, as_json: bool) -> None:

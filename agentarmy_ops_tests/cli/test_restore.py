@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops_tests.cli.conftest import Cli
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
 
@@ -156,6 +157,12 @@ def test_an_unverified_backup_needs_force(cli: Cli, proven: str, users: Callable
         ["--list-aside", "--dry-run"],
         ["--backup", "20260101T000000Z-000000", "--before", "2020-01-01"],
         ["--before", "tomorrow"],
+        ["--platform"],
+        ["--undo", "--table", "users"],
+        ["--as", "acme-copy", "--table", "users"],
+        ["--name", "Acme"],
+        ["--mend-comments"],
+        ["--as", "Not A Slug"],
     ],
 )
 def test_options_that_do_not_go_together(cli: Cli, arguments: list[str]) -> None:
@@ -168,6 +175,80 @@ def test_an_unknown_tenant(cli: Cli) -> None:
     missing = cli("restore", "nobody", "--yes")
     assert missing.code == 3
     assert missing.stderr.startswith("Error: tenant nobody has no complete backup in file://")
+
+
+def test_a_table_beside_the_tenant(cli: Cli, proven: str, users: Callable[[], int]) -> None:
+    done = cli("restore", "acme", "--table", "users", "--yes")
+    assert done.code == 0, done.stderr
+    found = re.search(r"beside it is schema (\S+) now, with rows of users: 1\n", done.stdout)
+    assert found
+    (statement,) = re.findall(r"  (INSERT INTO .*;)", done.stdout)
+    assert statement.startswith(f'INSERT INTO tenant_acme."users" SELECT * FROM "{found.group(1)}"')
+    assert users() == 0
+    as_json = cli("restore", "acme", "--table", "users", "--yes", "--json").json["restored"]
+    assert as_json["rows"] == {"users": 1}
+    assert as_json["beside"]["why"] == "tables"
+    named = cli("restore", "acme", "--drop-aside", "--aside", found.group(1), "--yes")
+    assert named.stdout == f"schema {found.group(1)} dropped\n"
+    assert len(cli("restore", "acme", "--list-aside", "--json").json["aside"]) == 1
+
+
+def test_what_the_example_says_works(
+    cli: Cli, proven: str, app_database: AppDatabase, users: Callable[[], int]
+) -> None:
+    shown = cli("restore", "acme", "--table", "users", "--yes").stdout
+    with app_database.owner.connect() as connection:
+        for statement in re.findall(r"^  (.*;)$", shown, re.MULTILINE):
+            connection.execute(statement.encode())
+    assert users() == 1
+
+
+def test_a_new_tenant(
+    cli: Cli,
+    proven: str,
+    app_database: AppDatabase,
+    environment: Callable[..., None],
+    redis_server: str,
+) -> None:
+    environment(REDIS_URL=redis_server)
+    plan = cli("restore", "acme", "--as", "acme-copy", "--dry-run", "--json").json
+    assert plan["plan"]["schema"] == "tenant_acme_copy"
+    assert plan["restored"] is None
+    done = cli("restore", "acme", "--as", "acme-copy", "--name", "Copy", "--yes", "--json").json
+    tenant = cli("tenant", "show", "acme-copy", "--json").json["tenant"]
+    assert (tenant["name"], tenant["id"]) == ("Copy", done["restored"]["tenant_id"])
+    with redis.Redis.from_url(redis_server) as client:
+        assert list(client.scan_iter()) == [f"t:{tenant['id']}:initialized".encode()]
+    again = cli("restore", "acme", "--as", "acme-copy", "--yes")
+    assert again.code == 8
+    assert again.stderr.count("\n") == 1
+    assert cli("backup", "--tenant", "acme-copy").code == 0
+
+
+def test_into_another_database(
+    cli: Cli,
+    proven: str,
+    live_server: ConnInfo,
+    new_database: Callable[[ConnInfo], ConnInfo],
+) -> None:
+    target = new_database(live_server)
+    refused = cli("restore", "acme", "--target", target.dsn, "--yes")
+    assert refused.code == 8
+    assert "no shared.tenants; restore the platform part first" in refused.stderr
+    assert cli("restore", "--platform", "--target", target.dsn, "--yes").code == 0
+    assert cli("restore", "acme", "--target", target.dsn, "--yes").code == 0
+    with target.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM tenant_acme.users").fetchone() == (1,)
+    full = cli("restore", "--platform", "--target", target.dsn, "--yes", "--json")
+    assert full.code == 8
+    assert "is not empty" in full.stderr
+
+
+def test_a_password_in_target_is_refused_and_not_shown(cli: Cli, proven: str) -> None:
+    refused = cli("restore", "acme", "--target", "postgresql://u:s3cret@h/db", "--yes")
+    assert refused.code == 2
+    assert "PGPASSFILE" in refused.stderr
+    assert "s3cret" not in refused.written
 
 
 def test_redis_is_told(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from agentarmy_ops.archive.fingerprint import Fingerprint
 from agentarmy_ops.backups.restore.copy_as import another_tenant, restore_as
 from agentarmy_ops.backups.restore.session import Restorer
 from agentarmy_ops.backups.restore.steps import Step
@@ -287,11 +288,18 @@ def test_a_tenant_with_nearly_everything_is_copied(
 ) -> None:
     lab = hard_labs(major)
     lab.add_hard_tenant("acme")
-    lab.back_up("acme")
+    original = lab.back_up("acme").fingerprint
     lab.back_up_platform()
     chosen = choose_backup(lab.store, "acme", force=True)
     copy = another_tenant(chosen, "acme-copy")
     restore_as(Restorer(lab.database, lab.store), scratch(lab), chosen, copy)
     copy_of(lab)
-    (verdict,) = lab.verify(lab.back_up("acme-copy").ref)
+    again = lab.back_up("acme-copy")
+    (verdict,) = lab.verify(again.ref)
     assert verdict.causes == ()
+    assert _rows(again.fingerprint) == _rows(original)
+    assert lab.back_up("acme").fingerprint == original
+
+
+def _rows(fingerprint: Fingerprint) -> dict[str, int]:
+    return {table.table: table.rows for table in fingerprint.tables}

@@ -9,6 +9,7 @@ from agentarmy_ops.backups.restore.stored import choose_backup
 from agentarmy_ops.errors import (
     BackupNotFoundError,
     InvalidInputError,
+    RestoreError,
     RestoreRefusedError,
 )
 from agentarmy_ops_tests.backups.restore.conftest import restore
@@ -71,6 +72,20 @@ def test_a_damaged_manifest_is_passed_over(proven_lab: Lab) -> None:
     proven_lab.verify(damaged.ref)
     (proven_lab.root / damaged.ref.manifest).write_text("{}")
     assert choose_backup(proven_lab.store, "acme").manifest == good
+
+
+def test_an_archive_that_changes_between_two_readings_is_noticed(proven_lab: Lab) -> None:
+    choice = choose_backup(proven_lab.store, "acme")
+    proven_lab.run("UPDATE notes SET body = 'x'", "acme")
+    other = proven_lab.back_up("acme").archive.object_name
+
+    def exchange(step: Step, _: str) -> None:
+        if step is Step.LOCK:
+            path = proven_lab.root / choice.manifest.archive.object_name
+            path.write_bytes((proven_lab.root / other).read_bytes())
+
+    with pytest.raises(RestoreError, match="not what it was a moment ago: other rows of notes"):
+        restore(proven_lab, choice, watch=exchange)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])

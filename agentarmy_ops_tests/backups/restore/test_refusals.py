@@ -166,6 +166,7 @@ def test_a_shared_table_that_is_locked_ends_the_restore_in_time(proven_lab: Lab)
     [
         ("NO FORCE ROW LEVEL SECURITY", "notes would not be isolated"),
         ("DISABLE ROW LEVEL SECURITY", "notes would not be isolated"),
+        ("ENABLE ROW LEVEL SECURITY; DROP POLICY tenant_isolation ON notes", "would not be isol"),
     ],
 )
 def test_a_tenant_that_would_not_be_isolated_is_rolled_back(

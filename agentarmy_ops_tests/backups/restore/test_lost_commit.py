@@ -1,0 +1,99 @@
+"""The connection breaks during the commit: the server is asked what became of it."""
+
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from agentarmy_ops.backups.restore.steps import Step
+from agentarmy_ops.backups.restore.swap import RestoreResult
+from agentarmy_ops.errors import RestoreError
+from agentarmy_ops.tenants.bootstrap import OWNER_ROLE
+from agentarmy_ops_tests.backups.restore.conftest import restore
+from agentarmy_ops_tests.fix_backups import Lab
+
+_COMMIT = b"COMMIT\0"
+_SOCKET = ".s.PGSQL.5432"
+
+
+class Wire:
+    """Between the restore and the server; once armed, breaks at COMMIT, before or after it."""
+
+    def __init__(self, server: str, folder: Path, *, passes_commit: bool) -> None:
+        self._server = str(Path(server) / _SOCKET)
+        self._passes_commit = passes_commit
+        self.armed = False
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(folder / _SOCKET))
+        self._listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._carry, args=[client], daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
+            server.connect(self._server)
+            while True:
+                readable, _, _ = select.select([client, server], [], [])
+                for source in readable:
+                    data = source.recv(1 << 16)
+                    if not data:
+                        return
+                    if source is client and data.endswith(_COMMIT) and self.armed:
+                        self.armed = False
+                        if self._passes_commit:
+                            server.sendall(data)
+                            server.recv(1)  # the server has done it
+                        return
+                    (server if source is client else client).sendall(data)
+
+    def watch(self, step: Step, _: str) -> None:
+        if step is Step.COMMIT:
+            self.armed = True
+
+
+@pytest.fixture
+def wire(proven_lab: Lab, tmp_path: Path) -> Iterator[Callable[[bool], Wire]]:
+    with ExitStack() as stack:
+
+        def make(passes_commit: bool) -> Wire:
+            wire = Wire(proven_lab.database.params["host"], tmp_path, passes_commit=passes_commit)
+            stack.callback(wire.close)
+            return wire
+
+        yield make
+
+
+def restore_over(lab: Lab, wire: Wire, folder: Path) -> RestoreResult:
+    database = lab.database.with_params(host=str(folder), user=OWNER_ROLE)
+    return restore(lab, database=database, watch=wire.watch)
+
+
+def test_a_commit_whose_answer_was_lost_is_a_success(
+    proven_lab: Lab, wire: Callable[[bool], Wire], rows: Callable[[str], int], tmp_path: Path
+) -> None:
+    proven_lab.run("DELETE FROM notes", "acme")
+    result = restore_over(proven_lab, wire(True), tmp_path)
+    assert result.aside
+    assert rows("tenant_acme.notes") == 400
+    assert rows(f'"{result.aside.schema}".notes') == 0
+
+
+def test_a_commit_that_did_not_arrive_is_a_failure(
+    proven_lab: Lab, wire: Callable[[bool], Wire], rows: Callable[[str], int], tmp_path: Path
+) -> None:
+    proven_lab.run("DELETE FROM notes", "acme")
+    with pytest.raises(RestoreError, match="is as it was, all was rolled back: "):
+        restore_over(proven_lab, wire(False), tmp_path)
+    assert rows("tenant_acme.notes") == 0
