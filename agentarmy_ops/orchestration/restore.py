@@ -1,6 +1,9 @@
 """Bring a tenant back, from the UI or from CI: one tenant a run, and never by accident."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from dagster import (
     AssetKey,
@@ -14,6 +17,8 @@ from dagster import (
 from pydantic import Field
 
 from agentarmy_ops.backups.restore import swap
+from agentarmy_ops.backups.restore.copy_as import another_tenant, plan_copy, restore_as
+from agentarmy_ops.backups.restore.copy_tables import plan_tables, restore_tables
 from agentarmy_ops.backups.restore.plan import RestorePlan
 from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.stored import Choice, choose_backup
@@ -42,6 +47,12 @@ class RestoreConfig(Config):
         description="The latest verified backup of before this time: ISO 8601 with its offset, "
         "such as 2026-11-22T09:00:00Z",
     )
+    tables: list[str] | None = Field(
+        default=None, description="These tables only, into a schema beside the live one"
+    )
+    as_tenant: str | None = Field(
+        default=None, description="As a new tenant of this slug, instead of the tenant itself"
+    )
     undo: bool = Field(
         default=False, description="Swap the tenant with the schema that is kept aside, instead"
     )
@@ -63,6 +74,8 @@ def restore_one_tenant(
                 f"confirm is {config.confirm!r}, not the tenant's slug {config.tenant!r}; nothing "
                 "was touched"
             )
+        if sum(map(bool, (config.undo, config.tables, config.as_tenant))) > 1:
+            raise InvalidInputError("set one of undo, tables and as_tenant; nothing was touched")
         if config.undo:
             _undo(context, config, ops.runtime)
         else:
@@ -73,7 +86,14 @@ def restore_one_tenant(
 
 def _restore(context: OpExecutionContext, config: RestoreConfig, runtime: Runtime) -> None:
     choice = _choose(config, runtime)
-    plan = swap.plan_restore(runtime.restorer(), choice, force=config.force)
+    copy = another_tenant(choice, config.as_tenant) if config.as_tenant else None
+    restorer = runtime.restorer()
+    if copy:
+        plan = plan_copy(restorer, copy)
+    elif config.tables:
+        plan = plan_tables(restorer, choice)
+    else:
+        plan = swap.plan_restore(restorer, choice, force=config.force)
     _show(context, plan)
     plan.refuse()
     if not config.confirm:
@@ -83,8 +103,22 @@ def _restore(context: OpExecutionContext, config: RestoreConfig, runtime: Runtim
     def watch(step: Step, table: str) -> None:
         context.log.info(f"{step} {table}".strip())
 
-    result = swap.restore_tenant(runtime.restorer(watch=watch), choice, force=config.force)
-    runtime.tell_redis(choice.tenant.id)
+    restorer = replace(restorer, watch=watch)
+    if copy:
+        made = restore_as(restorer, runtime.scratch, choice, copy)
+        runtime.tell_redis(copy.tenant.id)
+        _record(context, made.plan, {"tenant_id": str(copy.tenant.id)})
+    elif config.tables:
+        some = restore_tables(restorer, runtime.scratch, choice, config.tables)
+        _record(context, plan, {"beside": some.beside.schema, "rows_beside": dict(some.rows)})
+    else:
+        result = swap.restore_tenant(restorer, choice, force=config.force)
+        runtime.tell_redis(choice.tenant.id)
+        aside = result.aside.schema if result.aside else "nothing"
+        _record(context, plan, {"kept_aside": aside, "restore_seconds": round(result.seconds, 3)})
+
+
+def _record(context: OpExecutionContext, plan: RestorePlan, facts: Mapping[str, Any]) -> None:
     context.log_event(
         AssetObservation(
             _TENANT,
@@ -94,8 +128,7 @@ def _restore(context: OpExecutionContext, config: RestoreConfig, runtime: Runtim
                 "backup_id": plan.backup_id,
                 "as_it_was_at": plan.taken_at.isoformat(),
                 "rows": plan.rows,
-                "restore_seconds": round(result.seconds, 3),
-                "kept_aside": result.aside.schema if result.aside else "nothing",
+                **facts,
             },
         )
     )

@@ -68,12 +68,28 @@ def test_without_confirmation_only_the_plan_is_shown(
     assert list_kept(proven.runtime.restorer()) == []
 
 
+def test_copies_are_made_beside_the_tenant(
+    proven: Stack, app_database: AppDatabase, users: Callable[[], int]
+) -> None:
+    _lose_users(app_database)
+    assert restore(proven, confirm="acme", tables=["users"]).success
+    (beside,) = list_kept(proven.runtime.restorer())
+    assert restore(proven, confirm="acme", as_tenant="acme-copy").success
+    with app_database.superuser.connect() as connection:
+        for schema in (beside.schema, "tenant_acme_copy"):
+            counted = connection.execute(f'SELECT count(*) FROM "{schema}".users'.encode())
+            assert counted.fetchone() == (1,)
+    assert users() == 0
+
+
 BAD: list[tuple[dict[str, object], str]] = [
     ({"confirm": "acme2"}, "confirm is 'acme2', not the tenant's slug 'acme'"),
     ({"confirm": "acme", "before": "yesterday"}, "before is 'yesterday'; write it as"),
     ({"confirm": "acme", "before": "2026-01-01T00:00:00"}, "with its offset"),
     ({"confirm": "acme", "before": "2020-01-01T00:00:00Z"}, "has no complete backup from"),
     ({"undo": True}, "undo needs confirm"),
+    ({"undo": True, "tables": ["users"]}, "set one of undo, tables and as_tenant"),
+    ({"tables": ["nothing"], "confirm": "acme"}, "has no table nothing"),
     ({"confirm": "acme", "undo": True}, "has no schema aside"),
     ({"confirm": "acme", "backup_id": "x"}, "is not a backup id"),
 ]
