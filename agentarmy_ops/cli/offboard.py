@@ -38,9 +38,10 @@ Examples:
   agentarmy-ops tenant offboard acme --erase --backups shred
   agentarmy-ops tenant offboard acme --erase --json | jq .certificate
 
-A request erases nothing: the tenant is disabled, and cools off. --erase is for good, and makes sure
-first that a verified backup holds just what is erased. Whatever is cut short is completed by the
-same command. Exit code 8: refused, nothing was touched; 10: not all is done, give it again.""",
+A request erases nothing: the tenant is disabled, and cools off. --erase is for good, and never
+without a verified backup that holds just what is erased; never touches another tenant. Whatever is
+cut short is completed by the same command. Exit code 8: refused, nothing was touched; 10: not all
+is done, give it again.""",
 )
 @click.argument("slug", type=SlugType(), required=False)
 @click.option("--cancel", is_flag=True, help="Take the request back: the tenant is as it was.")

@@ -549,6 +549,20 @@ def test_backups_that_were_kept_go_when_more_is_asked_for(requested_with_redis: 
     assert len(house.objects("offboarding/acme/")) == 7
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_more_that_was_asked_for_and_cut_short_is_completed(requested: House, place: int) -> None:
+    house = requested
+    kept = erase(house)
+    with pytest.raises(StoppedError):
+        erase_tenant(house.offboarder(stop_at(place)), "acme", backups=BackupsMode.SHRED)
+    assert _state(house) is State.ERASING
+    shredded = erase(house)  # what was begun counts, without being named
+    assert shredded.backups_mode is BackupsMode.SHRED
+    assert shredded.follows == certificate_name(kept)
+    assert list(house.secrets.versions("acme-backup-key")) == []
+    assert _state(house) is State.ERASED
+
+
 def test_the_mode_of_the_request_counts_unless_another_is_given(requested: House) -> None:
     house = requested
     cancel_offboarding(house.offboarder(), "acme")
@@ -671,6 +685,19 @@ def test_without_any_verified_backup_one_is_made(requested: House) -> None:
             house.lab.store.delete(name)
     erase_tenant(house.offboarder(told.append), "acme", backups=BackupsMode.DELETE)
     assert told[:3] == [Step.BACK_UP, Step.VERIFY, Step.COMPARE]
+
+
+def test_a_backup_of_another_tenant_that_had_the_slug_is_not_the_final_one(
+    requested: House,
+) -> None:
+    house, told = requested, list[Step]()
+    _another(house)
+    request = request_offboarding(house.offboarder(), "acme")
+    for entry in list_backups(house.lab.store, "acme"):
+        if entry.ref.backup_id == request.backup_id:
+            house.lab.store.delete(entry.verifications[-1])
+    erase_tenant(house.offboarder(told.append), "acme")
+    assert told[0] is Step.BACK_UP
 
 
 class BrokenSecrets:
