@@ -9,6 +9,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from agentarmy_ops.archive.exclude import with_dependents
 from agentarmy_ops.archive.fingerprint import text
 from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.backups.restore.aside import TABLES, Aside, free_name, mark, rename_schema
@@ -31,7 +32,7 @@ from agentarmy_ops.backups.restore.stored import Choice, read_stored
 from agentarmy_ops.errors import RestoreRefusedError
 
 # What ties a table to others, acts when rows are written, or needs other tables' rows.
-_LEFT_OUT = frozenset({b"FK CONSTRAINT", b"TRIGGER", b"MATERIALIZED VIEW DATA"})
+_LEFT_OUT = frozenset({b"FK CONSTRAINT", b"TRIGGER", b"RULE", b"MATERIALIZED VIEW DATA"})
 _DROP: Mapping[str, LiteralString] = {
     "r": "DROP TABLE IF EXISTS {} CASCADE",
     "p": "DROP TABLE IF EXISTS {} CASCADE",
@@ -68,8 +69,9 @@ def restore_tables(
 ) -> TablesResult:
     """Put tables of a backup, a parent with its partitions, into a schema of their own.
 
-    They keep their owner, grants, constraints, indexes and row-level security, but no foreign key
-    and no trigger. The tenant's own schema is not touched.
+    They keep their owner, grants, constraints, indexes and row-level security, but no foreign key,
+    trigger or rule. Tables that they cannot be without come with them, empty: one whose rows are
+    the type of a column. The tenant's own schema is not touched.
 
     Raises:
         RestoreRefusedError: something speaks against it; nothing was touched.
@@ -88,7 +90,10 @@ def restore_tables(
     beside = Aside(name, slug, now, TABLES, choice.manifest.backup_id, None)
     watch(Step.SCRATCH, "")
     with (
-        _chosen(scratch_bench(restorer, scratch_for, choice), archive, tables, name) as chosen,
+        _chosen(scratch_bench(restorer, scratch_for, choice), archive, tables, name) as (
+            chosen,
+            kept,
+        ),
         locked(restorer, chosen, slug) as (connection, script),
     ):
         plan = make_plan(connection, choice, beside=True)
@@ -98,7 +103,9 @@ def restore_tables(
             load(connection, chosen, script, watch)
             mark(connection, beside)
         watch(Step.DONE, "")
-        counted = {t.table: t.rows for t in chosen.description.fingerprint.tables}
+        counted = {
+            t.table: t.rows for t in chosen.description.fingerprint.tables if t.table in kept
+        }
         return TablesResult(plan, beside, counted, monotonic() - started)
 
 
@@ -118,8 +125,9 @@ def _chosen(
     archive: Loadable,
     tables: Sequence[str],
     name: str,
-) -> Iterator[Loadable]:
-    """The backup in a scratch database, rid of everything but the tables and what they need."""
+) -> Iterator[tuple[Loadable, set[str]]]:
+    """The backup in a scratch database, rid of everything but the tables and what they need; and
+    the names of the tables, partitions among them."""
     schema, toc = archive.schema, archive.description.toc
     with bench as scratch:
         scratch.restore(archive, outside_sections(archive, PRE_DATA))
@@ -127,12 +135,13 @@ def _chosen(
             kept = _with_partitions(connection, schema, tables)
         unwanted = {entry.dump_id for entry in table_data(toc) if text(entry.tag) not in kept}
         scratch.restore(archive, outside_sections(archive, DATA) | unwanted)
-        tied = {entry.dump_id for entry in toc.entries if entry.desc in _LEFT_OUT}
+        # With their comments.
+        tied = with_dependents(toc, {e.dump_id for e in toc.entries if e.desc in _LEFT_OUT})
         scratch.restore(archive, inside_sections(archive, PRE_DATA, DATA) | tied)
         with scratch.session() as connection:
             _drop_others(connection, schema, kept)
             rename_schema(connection, schema, name)
-        yield scratch.dump(name, archive.tenant_id)
+        yield scratch.dump(name, archive.tenant_id), kept
 
 
 def _with_partitions(connection: Connection, schema: str, tables: Sequence[str]) -> set[str]:
@@ -146,7 +155,8 @@ def _with_partitions(connection: Connection, schema: str, tables: Sequence[str])
 
 
 def _drop_others(connection: Connection, schema: str, kept: set[str]) -> None:
-    """Drop tables that are not kept, and views; a kept child of a dropped parent is let go of."""
+    """Drop tables and views that are neither kept nor needed; a kept child of a dropped parent is
+    let go of."""
     for pair in query(connection, "inheritance", beside=__file__, schema=schema):
         child, parent = (
             sql.Identifier(schema, pair["child"]),
@@ -159,7 +169,10 @@ def _drop_others(connection: Connection, schema: str, kept: set[str]) -> None:
         else:
             statement = sql.SQL("ALTER TABLE {} NO INHERIT {}").format(child, parent)
         connection.execute(statement)
+    # CASCADE would take a column with the table whose row type it has.
+    rows = query(connection, "needed_relations", beside=__file__, schema=schema, tables=list(kept))
+    needed = {row["name"] for row in rows}
     for row in query(connection, "relations", beside=__file__, schema=schema):
-        if row["kind"] in "vmf" or row["name"] not in kept:
+        if row["name"] not in needed:
             relation = sql.Identifier(schema, row["name"])
             connection.execute(sql.SQL(_DROP[row["kind"]]).format(relation))

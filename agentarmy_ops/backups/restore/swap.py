@@ -68,9 +68,9 @@ def restore_tenant(restorer: Restorer, choice: Choice, *, force: bool = False) -
                     aside = put_aside(
                         connection, tenant.slug, why=BEFORE, replaced_by=plan.backup_id
                     )
-                load(connection, archive, script, watch)
-                if plan.registers:
+                if plan.registers:  # first: the tenant's rows may refer to it
                     register_tenant(connection, tenant.id, tenant.slug, tenant.name)
+                load(connection, archive, script, watch)
                 registered = find_tenant(connection, tenant.slug)
                 if registered is None or registered.id != tenant.id:
                     raise RestoreError("its row of shared.tenants was removed or changed meanwhile")

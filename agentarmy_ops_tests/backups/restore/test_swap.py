@@ -44,6 +44,15 @@ def test_each_step_is_told(proven_lab: Lab) -> None:
     ]
 
 
+def test_rows_may_refer_to_the_registrys_row_that_is_gone_with_the_tenant(lab: Lab) -> None:
+    lab.run("GRANT SELECT, REFERENCES ON shared.tenants TO agentarmy_owner")
+    lab.run("ALTER TABLE users ADD FOREIGN KEY (tenant_id) REFERENCES shared.tenants", "acme")
+    lab.back_up("acme")
+    lab.run("DROP SCHEMA tenant_acme CASCADE; DELETE FROM shared.tenants")
+    result = restore(lab, choose_backup(lab.store, "acme", force=True))
+    assert result.plan.registers
+
+
 @pytest.mark.parametrize("major", [16, 18])
 def test_a_tenant_with_nearly_everything_comes_back(
     hard_labs: Callable[[int], Lab], major: int

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agentarmy_ops.backups.restore.copy_tables import TablesResult, restore_tables
+from agentarmy_ops.backups.restore.session import Restorer
 from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.stored import choose_backup
 from agentarmy_ops.backups.restore.undo import drop_kept, list_kept, undo_restore
@@ -135,3 +136,79 @@ def test_a_partition_and_a_child_can_be_had_alone(partitioned: Lab) -> None:
     assert result.rows == {"events_2": 5, "marked": 3}
     there = kinds(partitioned, result.beside.schema)
     assert {name for name, kind in there.items() if kind in "rpvm"} == {"events_2", "marked"}
+
+
+TIED = """
+SET LOCAL ROLE agentarmy_owner;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$;
+CREATE TRIGGER refuse BEFORE DELETE ON notes FOR EACH ROW EXECUTE FUNCTION refuse();
+CREATE RULE nothing AS ON DELETE TO notes DO INSTEAD DELETE FROM users;
+COMMENT ON TRIGGER refuse ON notes IS 'on a trigger';
+COMMENT ON RULE nothing ON notes IS 'on a rule';
+COMMENT ON CONSTRAINT notes_author_fkey ON notes IS 'on a foreign key';
+CREATE FUNCTION has_users(bigint) RETURNS boolean LANGUAGE sql
+    BEGIN ATOMIC SELECT $1 IS NOT NULL OR EXISTS (SELECT FROM users); END;
+ALTER TABLE notes ADD CHECK (has_users(id));
+CREATE TABLE unneeded (id integer, tenant_id uuid);
+CREATE TABLE typed (written_by users, tenant_id uuid NOT NULL);
+"""
+
+
+def test_what_ties_a_table_to_others_is_left_out_with_its_comments(proven_lab: Lab) -> None:
+    add_tied(proven_lab)
+    result = beside(proven_lab, ["notes"])
+    schema = result.beside.schema
+    assert result.rows == {"notes": 400}
+    for catalogue, table in (("pg_trigger", "tgrelid"), ("pg_rewrite", "ev_class")):
+        assert count(proven_lab, f"{catalogue} WHERE {table} = '\"{schema}\".notes'::regclass") == 0
+    constraints = f"pg_constraint WHERE conrelid = '\"{schema}\".notes'::regclass AND contype = "
+    assert count(proven_lab, f"{constraints}'f'") == 0
+    assert count(proven_lab, f"{constraints}'c'") == 1  # with the table that its function reads
+    assert tables(proven_lab, schema) == {"notes", "users"}
+    assert count(proven_lab, f'"{schema}".users') == 0
+
+
+def test_no_column_is_lost_with_a_table_that_is_left_out(proven_lab: Lab) -> None:
+    add_tied(proven_lab)
+    result = beside(proven_lab, ["typed"])
+    assert result.rows == {"typed": 20}
+    assert tables(proven_lab, result.beside.schema) == {"typed", "users"}
+    typed = f'"{result.beside.schema}".typed'
+    assert count(proven_lab, f"{typed} WHERE (written_by).email LIKE '%@example.com'") == 20
+
+
+def add_tied(lab: Lab) -> None:
+    """Give acme tables that hang on others, and back it up."""
+    lab.run(TIED, "acme")
+    for table in ("unneeded", "typed"):
+        lab.run(
+            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+            f"CREATE POLICY tenant_isolation ON {table}"
+            " USING (tenant_id = current_setting('app.current_tenant_id', true)::uuid)",
+            "acme",
+        )
+    lab.run("INSERT INTO typed SELECT u, u.tenant_id FROM users AS u", "acme")
+    lab.back_up("acme")
+
+
+def count(lab: Lab, table: str) -> int:
+    with lab.database.connect() as connection:
+        row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def tables(lab: Lab, schema: str) -> set[str]:
+    return {name for name, kind in kinds(lab, schema).items() if kind in "rpvmf"}
+
+
+def test_all_tables_of_a_tenant_with_nearly_everything(hard_labs: Callable[[int], Lab]) -> None:
+    lab = hard_labs(16)
+    lab.add_hard_tenant("acme")
+    backed_up = lab.back_up("acme").fingerprint
+    lab.back_up_platform()
+    choice = choose_backup(lab.store, "acme", force=True)
+    names = [table.table for table in backed_up.tables]
+    restored = Restorer(lab.database, lab.store)
+    result = restore_tables(restored, lab.verifier().scratch_for, choice, names)
+    assert result.rows == {table.table: table.rows for table in backed_up.tables}
