@@ -315,7 +315,9 @@ def test_when_an_identity_was_made(first: str, expected: datetime | None) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "age1", "age1x", RECOVERY_RECIPIENT[:-1], str(RECOVERY), "ssh-ed25519 AAAA"]
+    "text",
+    ["", "age1", "age1x", RECOVERY_RECIPIENT[:-1], str(RECOVERY), "ssh-ed25519 AAAA"],
+    ids=["empty", "begin", "short", "cut", "identity", "ssh"],
 )
 def test_a_recovery_recipient_that_is_none_is_not_shown(text: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
