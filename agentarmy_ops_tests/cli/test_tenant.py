@@ -183,7 +183,7 @@ def test_show_says_that_the_schema_is_missing(
         ("tenant", "sample-data", "nobody", "--rows", "10"),
         ("backup", "--tenant", "nobody"),
         ("verify", "--tenant", "nobody"),
-        ("backups", "list", "--tenant", "nobody"),
+        ("backups", "list", "nobody"),
         ("backups", "show", "nobody"),
     ],
     ids=" ".join,
