@@ -71,7 +71,7 @@ def restore_tables(
 
     They keep their owner, grants, constraints, indexes and row-level security, but no foreign key,
     trigger or rule. Tables that they cannot be without come with them, empty: one whose rows are
-    the type of a column. The tenant's own schema is not touched.
+    the type of a column, one that a policy reads. The tenant's own schema is not touched.
 
     Raises:
         RestoreRefusedError: something speaks against it; nothing was touched.

@@ -9,11 +9,12 @@ import pytest
 
 from agentarmy_ops.archive.fingerprint import Fingerprint
 from agentarmy_ops.backups.restore.copy_as import another_tenant, restore_as
+from agentarmy_ops.backups.restore.copy_load import refuse_references
 from agentarmy_ops.backups.restore.session import Restorer
 from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.stored import Choice, choose_backup
 from agentarmy_ops.backups.restore.swap import RestoreResult
-from agentarmy_ops.errors import RestoreError, RestoreRefusedError
+from agentarmy_ops.errors import ArchiveError, RestoreError, RestoreRefusedError
 from agentarmy_ops.postgres.scratch import PREFIX
 from agentarmy_ops.tenants.bootstrap import OWNER_ROLE
 from agentarmy_ops.tenants.registry import Tenant, read_tenant
@@ -139,6 +140,10 @@ def test_a_copy_has_every_row_under_its_own_id_and_the_tenant_is_untouched(kept:
     kept.run("DELETE FROM shared.tenants WHERE slug = 'acme-copy'")
     with pytest.raises(RestoreRefusedError, match="there is a schema tenant_acme_copy already"):
         copied(kept)
+    kept.run("DROP SCHEMA tenant_acme_copy CASCADE")
+    kept.register("acme-copy")
+    with pytest.raises(RestoreRefusedError, match=r"there is a row in shared\.tenants already"):
+        copied(kept)
 
 
 def test_what_is_text_is_mended_and_a_copy_is_backed_up_as_any_tenant(named: Lab) -> None:
@@ -156,6 +161,8 @@ def test_what_is_text_is_mended_and_a_copy_is_backed_up_as_any_tenant(named: Lab
     assert value(named, "SELECT tenant_acme_copy.is_acme()", copy.id) is True
     assert value(named, "SELECT tenant_acme_copy.by_oid()", copy.id) == 400
     assert value(named, "SELECT id FROM tenant_acme_copy.plain", copy.id) == 7
+    insert = "INSERT INTO tenant_acme_copy.plain VALUES (8) RETURNING id"
+    assert value(named, insert, copy.id) == 8
     assert value(named, "SELECT n FROM tenant_acme_copy.counted") == 20
     assert result.plan.warnings[1:] == ("the comment on TABLE notes still has the old name",)
     comment = "SELECT obj_description('tenant_acme_copy.notes'::regclass)"
@@ -280,6 +287,70 @@ def test_a_damaged_archive_is_refused_before_anything_is_done(kept: Lab) -> None
     with pytest.raises(RestoreRefusedError, match="is not the one that was written"):
         copied(kept, choice, watch=lambda step, _: steps.append(step))
     assert steps == [Step.READ]
+
+
+def test_an_archive_that_changes_while_it_is_restored_is_noticed(kept: Lab) -> None:
+    choice = choose_backup(kept.store, "acme", force=True)
+    kept.run("UPDATE notes SET body = 'other' WHERE id = 1", "acme")
+    other = kept.root / kept.back_up("acme").archive.object_name
+
+    def exchange(step: Step, _table: str) -> None:
+        if step == Step.SCRATCH:
+            path = kept.root / choice.manifest.archive.object_name
+            path.chmod(0o600)
+            path.write_bytes(other.read_bytes())
+
+    with pytest.raises(ArchiveError, match="is not what it was a moment ago"):
+        copied(kept, choice, watch=exchange)
+    assert_nothing_of_a_copy(kept)
+
+
+def test_what_cannot_be_restored_is_named(lab: Lab) -> None:
+    lab.run(
+        "SET LOCAL ROLE agentarmy_owner; CREATE FUNCTION counted() RETURNS bigint LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN (SELECT count(*) FROM users); END';"
+        "CREATE MATERIALIZED VIEW needs_path AS SELECT counted()",
+        "acme",
+    )
+    lab.back_up("acme")
+    lab.back_up_platform()
+    with pytest.raises(RestoreError, match=r"MATERIALIZED VIEW tenant_acme\.needs_path"):
+        copied(lab)
+    assert_nothing_of_a_copy(lab)
+
+
+def test_a_platform_part_that_is_bad_is_not_restored_upon(kept: Lab) -> None:
+    path = kept.root / kept.back_up_platform().archive.object_name
+    for one in path.parent.parent.glob("*/archive*"):
+        one.chmod(0o600)
+        one.write_bytes(one.read_bytes()[:-1])
+    with pytest.raises(RestoreError, match=r"platform backup .* is bad"):
+        copied(kept)
+    assert_nothing_of_a_copy(kept)
+
+
+def test_event_triggers_of_the_platform_part_do_not_act_in_the_scratch_database(lab: Lab) -> None:
+    lab.run(
+        "CREATE FUNCTION shared.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN"
+        f" IF starts_with(current_database(), '{PREFIX}') THEN RAISE 'no'; END IF; END$$;"
+        "CREATE EVENT TRIGGER refuse ON ddl_command_end EXECUTE FUNCTION shared.refuse()"
+    )
+    lab.back_up("acme")
+    lab.back_up_platform()
+    copied(lab)
+    assert value(lab, "SELECT count(*) FROM tenant_acme_copy.notes", copy_of(lab).id) == 400
+
+
+def test_a_reference_to_another_tenant_is_found_in_what_was_loaded(lab: Lab) -> None:
+    lab.add_small_tenant("globex")
+    with lab.database.connect() as connection:
+        refuse_references(connection, "tenant_acme")
+    lab.run("ALTER TABLE notes ADD FOREIGN KEY (author) REFERENCES tenant_globex.users", "acme")
+    with (
+        lab.database.connect() as connection,
+        pytest.raises(RestoreError, match=r"refer to .* tenant_globex\.users"),
+    ):
+        refuse_references(connection, "tenant_acme")
 
 
 @pytest.mark.parametrize("major", [16, 18])

@@ -150,6 +150,8 @@ CREATE FUNCTION has_users(bigint) RETURNS boolean LANGUAGE sql
     BEGIN ATOMIC SELECT $1 IS NOT NULL OR EXISTS (SELECT FROM users); END;
 ALTER TABLE notes ADD CHECK (has_users(id));
 CREATE TABLE unneeded (id integer, tenant_id uuid);
+CREATE TABLE readers (tenant_id uuid);
+CREATE POLICY readers ON notes AS RESTRICTIVE TO PUBLIC USING (EXISTS (SELECT FROM readers));
 CREATE TABLE typed (written_by users, tenant_id uuid NOT NULL);
 """
 
@@ -164,7 +166,11 @@ def test_what_ties_a_table_to_others_is_left_out_with_its_comments(proven_lab: L
     constraints = f"pg_constraint WHERE conrelid = '\"{schema}\".notes'::regclass AND contype = "
     assert count(proven_lab, f"{constraints}'f'") == 0
     assert count(proven_lab, f"{constraints}'c'") == 1  # with the table that its function reads
-    assert tables(proven_lab, schema) == {"notes", "users"}
+    # No policy goes, or rows would be shown that were not: it has the table it reads.
+    assert (
+        count(proven_lab, f"pg_policies WHERE schemaname = '{schema}' AND tablename = 'notes'") == 2
+    )
+    assert tables(proven_lab, schema) == {"notes", "users", "readers"}
     assert count(proven_lab, f'"{schema}".users') == 0
 
 
@@ -180,7 +186,7 @@ def test_no_column_is_lost_with_a_table_that_is_left_out(proven_lab: Lab) -> Non
 def add_tied(lab: Lab) -> None:
     """Give acme tables that hang on others, and back it up."""
     lab.run(TIED, "acme")
-    for table in ("unneeded", "typed"):
+    for table in ("unneeded", "readers", "typed"):
         lab.run(
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
             f"CREATE POLICY tenant_isolation ON {table}"
