@@ -39,7 +39,8 @@ down: $(STAMP) ## Stop the embedded servers
 .PHONY: test
 test: $(STAMP) ## Run the checks and the tests, with coverage
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 \
+	    --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 .PHONY: lint
 lint: $(STAMP) ## Run ruff, mypy and the architecture contracts

@@ -14,6 +14,11 @@ pytest_plugins = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser first: its tests wait for Dagster's daemon, and other processes work meanwhile."""
+    items.sort(key=lambda item: not item.nodeid.startswith("agentarmy_ops_tests/ui/"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _interruptible() -> None:
     """A shell starts what runs in the background with SIGINT ignored, and our children inherit
