@@ -15,7 +15,7 @@ pytest_plugins = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser first: its tests wait for Dagster's daemon, and other processes work meanwhile."""
+    """The browser first: its tests wait for Dagster's daemon, and others work meanwhile."""
     items.sort(key=lambda item: not item.nodeid.startswith("agentarmy_ops_tests/ui/"))
 
 
