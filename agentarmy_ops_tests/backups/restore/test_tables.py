@@ -131,6 +131,10 @@ def test_a_parent_brings_its_partitions_and_what_they_need(partitioned: Lab) -> 
     }
 
 
+def test_a_parent_comes_without_the_children_that_inherit_from_it(partitioned: Lab) -> None:
+    assert beside(partitioned, ["notes"]).rows == {"notes": 400}
+
+
 def test_a_partition_and_a_child_can_be_had_alone(partitioned: Lab) -> None:
     result = beside(partitioned, ["events_2", "marked"])
     assert result.rows == {"events_2": 5, "marked": 3}
