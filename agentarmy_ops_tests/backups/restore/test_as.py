@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from agentarmy_ops.archive.fingerprint import Fingerprint
+from agentarmy_ops.backups.create import back_up_platform, back_up_tenants
+from agentarmy_ops.backups.keys import Keys
 from agentarmy_ops.backups.restore.copy_as import another_tenant, restore_as
+from agentarmy_ops.backups.restore.copy_tables import restore_tables
 from agentarmy_ops.backups.restore.session import Restorer
 from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.stored import Choice, choose_backup
 from agentarmy_ops.backups.restore.swap import RestoreResult
 from agentarmy_ops.errors import ArchiveError, RestoreError, RestoreRefusedError
 from agentarmy_ops.postgres.scratch import PREFIX
+from agentarmy_ops.secrets.local import LocalSecretsStore
 from agentarmy_ops.tenants.bootstrap import OWNER_ROLE
 from agentarmy_ops.tenants.registry import Tenant, read_tenant
 from agentarmy_ops_tests.backups.restore.conftest import restorer
@@ -350,6 +355,22 @@ def test_a_reference_to_another_tenant_is_rolled_back(kept: Lab) -> None:
     with pytest.raises(RestoreError, match=r"would refer to table tenant_acme\.users"):
         copied(kept)
     assert_nothing_of_a_copy(kept)
+
+
+def test_encrypted_backups_are_copied_and_their_tables_come_beside(
+    lab: Lab, tmp_path: Path
+) -> None:
+    keys = Keys(LocalSecretsStore(tmp_path / "secrets"), encrypts=True)
+    (outcome,) = back_up_tenants(lab.source(keys=keys), lab.store, [lab.tenants["acme"]])
+    platform = back_up_platform(lab.source(keys=keys), lab.store)
+    assert outcome.manifest
+    assert outcome.manifest.archive.encryption
+    assert platform.archive.encryption
+    copied(lab, keys=keys)
+    assert value(lab, "SELECT count(*) FROM tenant_acme_copy.notes", copy_of(lab).id) == 400
+    choice = choose_backup(lab.store, "acme", force=True)
+    result = restore_tables(restorer(lab, keys=keys), scratch(lab), choice, ["notes"])
+    assert result.rows == {"notes": 400}
 
 
 @pytest.mark.parametrize("major", [16, 18])
