@@ -9,7 +9,7 @@ from agentarmy_ops.backups.diff.report import TableDiff, TenantDiff
 from agentarmy_ops.backups.diff.tenant import diff_tenant
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.cli.exits import ExitCode
-from agentarmy_ops.cli.options import LATEST, BackupIdType, SlugType
+from agentarmy_ops.cli.options import LATEST, SlugType, backup_option
 from agentarmy_ops.cli.output import json_option, note, print_facts, print_json, print_table
 from agentarmy_ops.errors import BackupNotFoundError
 from agentarmy_ops.runtime import Runtime
@@ -28,14 +28,7 @@ Changes nothing: reads the live tenant in one snapshot, and the archive only if 
 Exit codes: 0 no differences, 9 differences, others as everywhere. More in docs/diff.md.""",
 )
 @click.argument("slug", type=SlugType())
-@click.option(
-    "--backup",
-    "backup_id",
-    type=BackupIdType(),
-    default=LATEST,
-    metavar="ID",
-    help="This backup, instead of the latest.",
-)
+@backup_option("This backup, instead of the latest.")
 @click.option(
     "--table",
     "tables",

@@ -68,6 +68,18 @@ identity_file_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click
 )
 
 
+def backup_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--backup ID``: ``backup_id``, :data:`LATEST` where it is not given."""
+    return click.option(
+        "--backup",
+        "backup_id",
+        type=BackupIdType(),
+        default=LATEST,
+        metavar="ID",
+        help=help_text,
+    )
+
+
 def check_selection(slugs: tuple[str, ...], *, every: bool, otherwise: bool) -> None:
     """Exactly one of ``--tenant``, ``--all``, unless there is something else to do.
 

@@ -13,7 +13,7 @@ from agentarmy_ops.backups.restore.stored import Choice, choose_backup
 from agentarmy_ops.backups.restore.swap import RestoreResult, plan_restore, restore_tenant
 from agentarmy_ops.backups.restore.undo import drop_kept, list_kept, undo_restore
 from agentarmy_ops.cli.confirm import confirm
-from agentarmy_ops.cli.options import LATEST, BackupIdType, SlugType, identity_file_option
+from agentarmy_ops.cli.options import LATEST, SlugType, backup_option, identity_file_option
 from agentarmy_ops.cli.output import json_option, print_json, print_table
 from agentarmy_ops.cli.progress import progress
 from agentarmy_ops.cli.restore_copies import (
@@ -50,14 +50,7 @@ everybody reads what was there before and nobody waits; an error, or a kill, lea
 Exit code 7: rolled back; 8: refused, nothing was touched.""",
 )
 @click.argument("slug", type=SlugType(), required=False)
-@click.option(
-    "--backup",
-    "backup_id",
-    type=BackupIdType(),
-    default=LATEST,
-    metavar="ID",
-    help="This backup, instead of the latest that is verified.",
-)
+@backup_option("This backup, instead of the latest that is verified.")
 @click.option(
     "--before",
     type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]),

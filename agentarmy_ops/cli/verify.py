@@ -14,7 +14,7 @@ from agentarmy_ops.backups.verify import verify_backups, verify_platform
 from agentarmy_ops.cli.exits import ExitCode
 from agentarmy_ops.cli.options import (
     LATEST,
-    BackupIdType,
+    backup_option,
     check_selection,
     identity_file_option,
     tenants_options,
@@ -46,14 +46,7 @@ backup. Never touches the live database or the archive; the scratch databases ar
 )
 @tenants_options
 @click.option("--platform", is_flag=True, help="The platform part, by itself.")
-@click.option(
-    "--backup",
-    "backup_id",
-    type=BackupIdType(),
-    default=LATEST,
-    metavar="ID",
-    help="This backup of the one --tenant, instead of the latest.",
-)
+@backup_option("This backup of the one --tenant, instead of the latest.")
 @identity_file_option
 @json_option
 def verify(
