@@ -70,12 +70,14 @@ def pg_restore(
     *,
     stop: Stop,
     all_or_nothing: bool = False,
+    to_last: bool = False,
 ) -> Iterator[RestoreProcess]:
     """Start pg_restore into ``database``; it is killed if the block ends before it does, or when
     asked to stop.
 
     It ends at the first error, and leaves nothing then if ``all_or_nothing``: one transaction,
-    which needs a lock for each object. Tablespaces are left out: a scratch server has none.
+    which needs a lock for each object. Unless it is ``to_last``, tablespaces are left out, for a
+    scratch server has none, and a crash of the server may lose what was restored.
 
     Materialized views are filled as their owner, whom FORCE ROW LEVEL SECURITY binds: without
     ``--enable-row-security`` that is an error, and without the tenant's id they stay empty.
@@ -85,13 +87,15 @@ def pg_restore(
         tools.program("pg_restore"),
         "--format=custom",
         "--exit-on-error",
-        "--no-tablespaces",
         "--no-password",
         "--enable-row-security",
+        *([] if to_last else ["--no-tablespaces"]),
         *(["--single-transaction"] if all_or_nothing else []),
     ]
-    # What a crash would lose is no loss.
-    options = {"lc_monetary": manifest.snapshot.lc_monetary, "synchronous_commit": "off"}
+    options = {
+        "lc_monetary": manifest.snapshot.lc_monetary,
+        "synchronous_commit": "on" if to_last else "off",
+    }
     if manifest.tenant:
         options["app.current_tenant_id"] = str(manifest.tenant.id)
     environment = client_environment(options)

@@ -1,7 +1,5 @@
 """Restore the platform part into an empty database, for tenants to be restored upon."""
 
-from contextlib import ExitStack
-
 from agentarmy_ops.archive.describe import describe
 from agentarmy_ops.backups.catalog import find_backup, list_backups, load_manifest
 from agentarmy_ops.backups.manifest import Manifest
@@ -51,10 +49,9 @@ def restore_platform(restorer: Restorer, manifest: Manifest) -> None:
     restorer.watch(Step.READ, "")
     check_stored(restorer.store, restorer.keys, manifest)
     restorer.watch(Step.DEFINITIONS, "")
-    with ExitStack() as stack:
-        process = stack.enter_context(
-            pg_restore(restorer.database, tools, manifest, stop=Stop(), all_or_nothing=True)
-        )
+    with pg_restore(
+        restorer.database, tools, manifest, stop=Stop(), all_or_nothing=True, to_last=True
+    ) as process:
         opened = open_archive(restorer.store, manifest.archive, restorer.keys, process.write)
         with opened as (stream, _):
             describe(stream)
