@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agentarmy_ops.backups.restore import session
 from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.swap import RestoreResult
 from agentarmy_ops.errors import RestoreError
@@ -27,8 +28,10 @@ class Wire:
         self._server = str(Path(server) / _SOCKET)
         self._passes_commit = passes_commit
         self.armed = False
+        self.breaks_for_good = False
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(folder / _SOCKET))
+        self._path = folder / _SOCKET
+        self._listener.bind(str(self._path))
         self._listener.listen()
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -52,6 +55,9 @@ class Wire:
                         return
                     if source is client and data.endswith(_COMMIT) and self.armed:
                         self.armed = False
+                        if self.breaks_for_good:
+                            self._listener.close()
+                            self._path.unlink()
                         if self._passes_commit:
                             server.sendall(data)
                             server.recv(1)  # the server has done it
@@ -97,3 +103,16 @@ def test_a_commit_that_did_not_arrive_is_a_failure(
     with pytest.raises(RestoreError, match="is as it was, all was rolled back: "):
         restore_over(proven_lab, wire(False), tmp_path)
     assert rows("tenant_acme.notes") == 0
+
+
+def test_a_server_that_does_not_come_back_leaves_it_open(
+    proven_lab: Lab,
+    wire: Callable[[bool], Wire],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session, "_PATIENCE_SECONDS", 0.5)
+    broken = wire(True)
+    broken.breaks_for_good = True
+    with pytest.raises(RestoreError, match="either as it was or exchanged; see 'agentarmy-ops"):
+        restore_over(proven_lab, broken, tmp_path)
