@@ -1,5 +1,6 @@
 """Which backup a restore takes, and that its archive is looked at before anything is touched."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -72,6 +73,15 @@ def test_a_damaged_manifest_is_passed_over(proven_lab: Lab) -> None:
     proven_lab.verify(damaged.ref)
     (proven_lab.root / damaged.ref.manifest).write_text("{}")
     assert choose_backup(proven_lab.store, "acme").manifest == good
+
+
+def test_an_archive_that_its_manifest_does_not_describe_is_refused(proven_lab: Lab) -> None:
+    choice = choose_backup(proven_lab.store, "acme")
+    found = choice.manifest.fingerprint
+    other = found.model_copy(update={"entries": found.entries[1:]})
+    manifest = choice.manifest.model_copy(update={"fingerprint": other})
+    with pytest.raises(RestoreRefusedError, match=r"is not the one that was written: .*unexpected"):
+        restore(proven_lab, replace(choice, manifest=manifest))
 
 
 def test_an_archive_that_changes_between_two_readings_is_noticed(proven_lab: Lab) -> None:

@@ -129,6 +129,17 @@ def test_a_view_from_outside_unless_forced(proven_lab: Lab, rows: Callable[[str]
     assert rows("shared.all_notes") == 400  # of the schema aside
 
 
+def test_what_comes_up_before_the_lock_is_held(proven_lab: Lab, rows: Callable[[str], int]) -> None:
+    def depend(step: Step, _: str) -> None:
+        if step is Step.LOCK:
+            proven_lab.run("CREATE VIEW shared.all_notes AS SELECT * FROM tenant_acme.notes")
+
+    proven_lab.run("DELETE FROM notes", "acme")
+    with pytest.raises(RestoreRefusedError, match=r"shared\.all_notes"):
+        restore(proven_lab, watch=depend)
+    assert rows("tenant_acme.notes") == 0
+
+
 def test_an_unverified_backup_is_warned_of(proven_lab: Lab) -> None:
     proven_lab.back_up("acme")
     choice = choose_backup(proven_lab.store, "acme", force=True)

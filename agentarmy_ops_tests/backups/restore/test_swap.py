@@ -53,6 +53,22 @@ def test_rows_may_refer_to_the_registrys_row_that_is_gone_with_the_tenant(lab: L
     assert result.plan.registers
 
 
+def test_a_materialized_view_of_the_owner_is_filled(
+    proven_lab: Lab, rows: Callable[[str], int]
+) -> None:
+    tenant = proven_lab.tenants["acme"].id
+    proven_lab.run(
+        f"SELECT set_config('app.current_tenant_id', '{tenant}', true);"
+        "SET LOCAL ROLE agentarmy_owner;"
+        "CREATE MATERIALIZED VIEW bodies AS SELECT id, body FROM notes",
+        "acme",
+    )
+    proven_lab.verify(proven_lab.back_up("acme").ref)
+    proven_lab.run("DROP MATERIALIZED VIEW bodies", "acme")
+    restore(proven_lab)
+    assert rows("tenant_acme.bodies") == 400
+
+
 @pytest.mark.parametrize("major", [16, 18])
 def test_a_tenant_with_nearly_everything_comes_back(
     hard_labs: Callable[[int], Lab], major: int
