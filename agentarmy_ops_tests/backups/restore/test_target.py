@@ -70,6 +70,16 @@ def test_what_a_platform_restore_is_refused_for(proven_lab: Lab, target: Restore
         assert part in str(caught.value)
 
 
+def test_a_damaged_platform_archive_is_refused(proven_lab: Lab, target: Restorer) -> None:
+    manifest = choose_platform(proven_lab.store)
+    path = proven_lab.root / manifest.archive.object_name
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(RestoreRefusedError, match="is not the one that was written"):
+        restore_platform(target, manifest)
+    with target.database.connect() as connection:
+        assert connection.execute("SELECT to_regclass('shared.tenants')").fetchone() == (None,)
+
+
 def test_a_platform_restore_that_fails_leaves_nothing(proven_lab: Lab, target: Restorer) -> None:
     def spoil(step: Step, _: str) -> None:
         if step is Step.DEFINITIONS:
