@@ -1,6 +1,7 @@
 """Rows of a table as an archive holds them, read from a database."""
 
 import hashlib
+from collections.abc import Mapping
 
 import psycopg
 
@@ -18,6 +19,16 @@ AS_PG_DUMP = {
     "synchronize_seqscans": "off",
     "search_path": "",
 }
+
+
+def reading_as_pg_dump(
+    database: ConnInfo, encoding: str, settings: Mapping[str, str] | None = None
+) -> ConnInfo:
+    """The same database, in sessions in which values become the text that pg_dump makes of them,
+    in this encoding; ``settings`` are further ones of the session."""
+    ours = session_options({**(settings or {}), **AS_PG_DUMP})
+    theirs = database.params.get("options", "")
+    return database.with_params(options=f"{theirs} {ours}".strip(), client_encoding=encoding)
 
 
 def copy_out(database: ConnInfo, statement: bytes, lc_monetary: str) -> tuple[int, int, str]:

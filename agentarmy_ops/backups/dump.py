@@ -58,6 +58,11 @@ def schema_patterns(schemas: Sequence[str]) -> list[str]:
     ]
 
 
+def without_statistics(tools: ClientTools) -> list[str]:
+    """Options by which this pg_dump writes no statistics."""
+    return ["--no-statistics"] if tools.major >= _STATISTICS_MAJOR else []
+
+
 def platform_patterns() -> list[str]:
     """Everything but the tenants' schemas. Subscriptions hold passwords, and restoring one
     would connect to its publisher. Large objects belong to no schema: one that a tenant made
@@ -83,7 +88,7 @@ def pg_dump(
         "--compress=0",
         "--no-password",
         f"--lock-wait-timeout={options.lock_timeout_seconds}s",
-        *(["--no-statistics"] if options.tools.major >= _STATISTICS_MAJOR else []),
+        *without_statistics(options.tools),
         *([f"--snapshot={options.snapshot}"] if options.snapshot else ()),
         *selection,
     ]

@@ -16,8 +16,8 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from agentarmy_ops.backups.copy_out import AS_PG_DUMP
-from agentarmy_ops.backups.dump import schema_patterns
+from agentarmy_ops.backups.copy_out import reading_as_pg_dump
+from agentarmy_ops.backups.dump import schema_patterns, without_statistics
 from agentarmy_ops.backups.queries import query
 from agentarmy_ops.backups.snapshot import Snapshot, open_snapshot
 from agentarmy_ops.backups.source import BackupSource
@@ -34,7 +34,6 @@ from agentarmy_ops.postgres.tools import (
     client_environment,
     failure_reason,
     find_tools,
-    session_options,
 )
 from agentarmy_ops.tenants.registry import Tenant
 
@@ -42,7 +41,6 @@ _SQL = "tenant.sql"
 _SUMS = "SHA256SUMS"
 _README = "README.txt"
 _PIECE = 1 << 20
-_STATISTICS_MAJOR = 18  # writes statistics unless told not to
 _TEXT = """\
 Data of {name} ({slug}) as of {taken_at} (UTC), from PostgreSQL {version}.
 
@@ -82,11 +80,7 @@ def export_tenant(
     """
     folder = folder.absolute()
     _refuse_taken(folder)
-    text = session_options(AS_PG_DUMP)
-    theirs = source.conninfo.params.get("options", "")
-    conninfo = source.conninfo.with_params(
-        options=f"{theirs} {text}".strip(), client_encoding="UTF8"
-    )
+    conninfo = reading_as_pg_dump(source.conninfo, "UTF8")
     with (
         open_snapshot(conninfo, lock_timeout_seconds=source.lock_timeout_seconds) as snapshot,
         _written(folder) as partial,
@@ -188,7 +182,7 @@ def _write_sql(source: BackupSource, snapshot: Snapshot, tenant: Tenant, path: P
         "--no-password",
         f"--snapshot={snapshot.exported}",
         f"--lock-wait-timeout={source.lock_timeout_seconds}s",
-        *(["--no-statistics"] if tools.major >= _STATISTICS_MAJOR else []),
+        *without_statistics(tools),
         *schema_patterns([tenant.schema_name]),
     ]
     with (

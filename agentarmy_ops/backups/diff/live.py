@@ -8,7 +8,7 @@ from functools import cached_property
 import psycopg
 
 from agentarmy_ops.archive.describe import Description, describe
-from agentarmy_ops.backups.copy_out import AS_PG_DUMP
+from agentarmy_ops.backups.copy_out import reading_as_pg_dump
 from agentarmy_ops.backups.diff.rows import split_rows
 from agentarmy_ops.backups.dump import DumpOptions, pg_dump, schema_patterns
 from agentarmy_ops.backups.manifest import Manifest, TenantFacts
@@ -16,9 +16,8 @@ from agentarmy_ops.backups.queries import query
 from agentarmy_ops.backups.snapshot import Snapshot, open_snapshot
 from agentarmy_ops.backups.source import BackupSource
 from agentarmy_ops.errors import DatabaseError, TenantNotFoundError
-from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.reasons import reason
-from agentarmy_ops.postgres.tools import find_tools, session_options
+from agentarmy_ops.postgres.tools import find_tools
 
 
 @dataclass(frozen=True)
@@ -108,23 +107,17 @@ def open_live(
         BackupRefusedError: the role cannot see all rows.
         DatabaseError: the server cannot be reached or refuses.
     """
-    patience = source.lock_timeout_seconds
-    with open_snapshot(_as_pg_dump(source, manifest), lock_timeout_seconds=patience) as snapshot:
+    facts = manifest.snapshot
+    conninfo = reading_as_pg_dump(
+        source.conninfo, facts.encoding, {"lc_monetary": facts.lc_monetary}
+    )
+    with open_snapshot(conninfo, lock_timeout_seconds=source.lock_timeout_seconds) as snapshot:
         if tenant.schema_name not in snapshot.tenant_schemas:
             raise TenantNotFoundError(
                 f"tenant {tenant.slug} has no schema {tenant.schema_name} in database "
                 f"{snapshot.connection.info.dbname}; there is nothing to compare its backup with"
             )
-        yield LiveTenant(source, snapshot, tenant, manifest.snapshot.lc_monetary)
-
-
-def _as_pg_dump(source: BackupSource, manifest: Manifest) -> ConnInfo:
-    """A session in which values become the text that they are in the archive."""
-    ours = session_options({"lc_monetary": manifest.snapshot.lc_monetary, **AS_PG_DUMP})
-    theirs = source.conninfo.params.get("options", "")
-    return source.conninfo.with_params(
-        options=f"{theirs} {ours}".strip(), client_encoding=manifest.snapshot.encoding
-    )
+        yield LiveTenant(source, snapshot, tenant, facts.lc_monetary)
 
 
 def _quoted(name: str) -> str:
