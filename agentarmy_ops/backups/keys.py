@@ -28,8 +28,8 @@ from agentarmy_ops.errors import (
     SecretNotFoundError,
 )
 from agentarmy_ops.secrets.base import Secret, SecretsStore, secret_id
+from agentarmy_ops.secrets.tenant_secrets import BACKUP_KEY
 
-KEY = "backup-key"
 # At a time; a cloud's store takes tens of milliseconds for each.
 _ACCESSES = 16
 # When so many in a row cannot be had, and none could, it is the store that is at fault.
@@ -38,7 +38,7 @@ _HOPELESS = 32
 
 def key_secret(slug: str | None) -> str:
     """The secret that holds the key of a tenant's backups, or (None) the platform part's."""
-    return secret_id(slug, KEY)
+    return secret_id(slug, BACKUP_KEY)
 
 
 @dataclass(frozen=True)

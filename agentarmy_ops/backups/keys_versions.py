@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from agentarmy_ops.backups.catalog import list_backups, load_manifest
-from agentarmy_ops.backups.keys import KEY, Keys, key_secret, recipient_of
+from agentarmy_ops.backups.keys import Keys, key_secret, recipient_of
 from agentarmy_ops.backups.keys_format import created_at
 from agentarmy_ops.errors import (
     ArchiveError,
@@ -16,6 +16,7 @@ from agentarmy_ops.errors import (
     SecretError,
     SecretNotFoundError,
 )
+from agentarmy_ops.secrets.tenant_secrets import BACKUP_KEY
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.tenants.slug import validate_slug
 
@@ -54,7 +55,7 @@ class OwnersKey:
 
 def key_owners(keys: Keys) -> Iterator[str | None]:
     """Slugs that have a key, in order, and None at last if the platform part has one."""
-    ending = f"-{KEY}"
+    ending = f"-{BACKUP_KEY}"
     found = set(keys.store.list(""))
     for identifier in sorted(found):
         try:

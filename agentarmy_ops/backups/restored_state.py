@@ -1,6 +1,6 @@
 """What the catalogues say of a restored schema: is it isolated, are its constraints valid?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentarmy_ops.backups.findings import Findings
@@ -29,15 +29,20 @@ def restored_states(connection: Connection, schemas: Sequence[str]) -> Mapping[s
     return {schema: RestoredState(security[schema], unproven[schema]) for schema in schemas}
 
 
+def isolation_flaws(table: TableSecurity) -> Iterator[str]:
+    """Why another tenant's session could see the table's rows."""
+    if not table.enabled:
+        yield "row-level security is not enabled"
+    elif not table.forced:
+        yield "row-level security is not forced"
+    if POLICY not in table.policies:
+        yield f"policy {POLICY} is missing"
+
+
 def check_restored(findings: Findings, manifest: Manifest, state: RestoredState) -> None:
     """Isolation and constraints, by the catalogues of the restored database."""
     for table in state.security:
-        if not table.enabled:
-            findings.causes.append(f"table {table.table}: row-level security is not enabled")
-        elif not table.forced:
-            findings.causes.append(f"table {table.table}: row-level security is not forced")
-        if POLICY not in table.policies:
-            findings.causes.append(f"table {table.table}: policy {POLICY} is missing")
+        findings.causes += [f"table {table.table}: {flaw}" for flaw in isolation_flaws(table)]
     if state.security != manifest.row_level_security:
         findings.causes.append("row-level security differs from what the manifest lists")
     unproven = sorted(set(state.not_valid) - set(manifest.not_valid))

@@ -12,14 +12,18 @@ from pydantic import SecretStr
 from agentarmy_ops.backups.findings import Verifier
 from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.backups.restore.aside import find_asides
-from agentarmy_ops.backups.restore.session import Restorer, open_session
+from agentarmy_ops.backups.restore.session import (
+    Restorer,
+    locked_session,
+    open_session,
+    settle,
+)
 from agentarmy_ops.backups.source import BackupSource
 from agentarmy_ops.errors import OffboardingError, OffboardingRefusedError, TenantBusyError
 from agentarmy_ops.offboarding.steps import Watch, unwatched
 from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.secrets.base import SecretsStore
 from agentarmy_ops.stores.base import Store
-from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops.tenants.registry import Tenant
 
 _SHOWN = 3
@@ -63,11 +67,7 @@ class Offboarder:
             TenantBusyError: another operation holds it.
             DatabaseError: the server cannot be reached or refuses.
         """
-        timeout = self.restorer.lock_timeout_seconds
-        with (
-            self.session() as connection,
-            tenant_lock(connection, slug, timeout_seconds=timeout),
-        ):
+        with locked_session(self.restorer, slug) as connection:
             yield connection
 
     @contextmanager
@@ -79,12 +79,9 @@ class Offboarder:
             OffboardingError: PostgreSQL refuses, and all was rolled back; or the connection was
                 lost, and the next call finds out what became of it.
         """
-        milliseconds = max(round(self.restorer.lock_timeout_seconds * 1000), 1)
         try:
             with connection.transaction():
-                timeout = f"{milliseconds}ms"
-                connection.execute("SELECT set_config('lock_timeout', %s, true)", [timeout])
-                connection.execute("SET LOCAL synchronous_commit = on")
+                settle(self.restorer, connection)
                 yield
         except (pg.LockNotAvailable, pg.DeadlockDetected) as error:
             raise TenantBusyError(

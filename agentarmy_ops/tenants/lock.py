@@ -78,6 +78,17 @@ class TenantLocks:
             self._connection.execute("SELECT pg_advisory_unlock(%s)", [lock_key(slug)])
 
 
+def limit_waiting(connection: psycopg.Connection[TupleRow], seconds: float) -> None:
+    """Wait for no lock on a table or row longer than this, until the transaction ends.
+
+    Raises:
+        psycopg.Error: PostgreSQL refuses.
+    """
+    connection.execute(
+        "SELECT set_config('lock_timeout', %s, true)", [f"{_milliseconds(seconds)}ms"]
+    )
+
+
 def lock_key(slug: str) -> int:
     """The tenant's 64-bit key: the same in every version of this package."""
     digest = hashlib.sha256(b"agentarmy_ops:tenant:" + slug.encode()).digest()
@@ -87,13 +98,12 @@ def lock_key(slug: str) -> int:
 def _acquire(
     connection: psycopg.Connection[TupleRow], key: int, slug: str, timeout_seconds: float
 ) -> None:
-    milliseconds = min(max(round(timeout_seconds * 1000), 1), _LONGEST)  # 0 would be for ever
     try:
         # The transaction ends with this block, or is a savepoint of the caller's: the lock
         # outlives either, the settings must not.
         with connection.transaction():
             before = connection.execute(load_sql(__file__, "read_timeouts")).fetchone()
-            _set_timeouts(connection, f"{milliseconds}ms", "0")
+            _set_timeouts(connection, f"{_milliseconds(timeout_seconds)}ms", "0")
             connection.execute("SELECT pg_advisory_lock(%s)", [key])
             if before is not None:
                 _set_timeouts(connection, before[0], before[1])
@@ -106,6 +116,10 @@ def _acquire(
         raise DatabaseError(
             f"cannot lock tenant {slug}: {reason(error)}; check the server and try again"
         ) from error
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(max(round(seconds * 1000), 1), _LONGEST)  # 0 would be for ever
 
 
 def _set_timeouts(connection: psycopg.Connection[TupleRow], lock: str, statement: str) -> None:

@@ -18,7 +18,7 @@ from agentarmy_ops.secrets.base import SecretsStore
 from agentarmy_ops.tenants.admin import ensure_admin
 from agentarmy_ops.tenants.adopt import find_tenant_id
 from agentarmy_ops.tenants.inputs import validate_email, validate_name
-from agentarmy_ops.tenants.lock import tenant_lock
+from agentarmy_ops.tenants.lock import limit_waiting, tenant_lock
 from agentarmy_ops.tenants.passwords import check_password
 from agentarmy_ops.tenants.redis_keys import mark_initialized
 from agentarmy_ops.tenants.register import register_tenant
@@ -78,7 +78,7 @@ def provision_tenant(
         tenant_lock(connection, slug, timeout_seconds=lock_timeout_seconds),
     ):
         with _errors(connection, slug), connection.transaction():
-            _limit_waiting(connection, lock_timeout_seconds)
+            limit_waiting(connection, lock_timeout_seconds)
             tenant, missing = _ensure_registered(connection, slug, name, schema)
             missing += ensure_schema(connection, tenant, files)
             if ensure_admin(
@@ -90,12 +90,6 @@ def provision_tenant(
         if redis_url is not None and mark_initialized(redis_url, tenant.id):
             missing.append("Redis key")
     return ProvisionResult(tenant, created, () if created else tuple(missing))
-
-
-def _limit_waiting(connection: psycopg.Connection[TupleRow], seconds: float) -> None:
-    connection.execute(
-        "SELECT set_config('lock_timeout', %s, true)", [f"{max(round(seconds * 1000), 1)}ms"]
-    )
 
 
 def _ensure_registered(

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 from agentarmy_ops.backups.manifest import TenantFacts
 from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.backups.restore.aside import rename_schema
-from agentarmy_ops.backups.restore.copy_load import locked, refuse_references
 from agentarmy_ops.backups.restore.copy_mend import change_tenant_id, mend, register_copy
 from agentarmy_ops.backups.restore.copy_names import COMMENT, MENDED, Renaming
 from agentarmy_ops.backups.restore.copy_scratch import (
@@ -20,15 +19,15 @@ from agentarmy_ops.backups.restore.copy_scratch import (
     outside_sections,
     scratch_bench,
 )
-from agentarmy_ops.backups.restore.load import Loadable, load
+from agentarmy_ops.backups.restore.load import Loadable, load, locked
 from agentarmy_ops.backups.restore.plan import RestorePlan, make_plan
 from agentarmy_ops.backups.restore.session import Restorer, exchange, open_session
 from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.stored import Choice, read_stored
 from agentarmy_ops.backups.restore.swap import RestoreResult
-from agentarmy_ops.errors import RestoreRefusedError
+from agentarmy_ops.errors import RestoreError, RestoreRefusedError
 from agentarmy_ops.tenants.register import register_tenant
-from agentarmy_ops.tenants.slug import schema_name
+from agentarmy_ops.tenants.slug import SCHEMA_PREFIX, schema_name
 
 _SHOWN = 5
 
@@ -100,7 +99,7 @@ def restore_as(
             with exchange(restorer, connection, new.slug):
                 register_tenant(connection, new.id, new.slug, new.name)
                 load(connection, changed, script, watch)
-                refuse_references(connection, new.schema_name)
+                _refuse_references(connection, new.schema_name)
             watch(Step.DONE, "")
             plan = replace(plan, warnings=(*plan.warnings, *warnings))
             return RestoreResult(plan, None, monotonic() - started)
@@ -195,3 +194,17 @@ def _changed(
                 comments=mend_comments,
             )
         yield scratch.dump(new.schema_name, new.id)
+
+
+def _refuse_references(connection: Connection, schema: str) -> None:
+    """Raise if what was loaded, in the current transaction, refers to another tenant's schema.
+
+    Raises:
+        RestoreError: it does; the reference is named.
+    """
+    for row in query(connection, "references", schemas=[schema]):
+        if (row["outside_schema"] or "").startswith(SCHEMA_PREFIX):
+            raise RestoreError(
+                f"schema {schema} would refer to {row['type']} {row['identity']} of another "
+                "tenant's schema"
+            )

@@ -13,7 +13,6 @@ from agentarmy_ops.archive.exclude import with_dependents
 from agentarmy_ops.archive.fingerprint import text
 from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.backups.restore.aside import TABLES, Aside, free_name, mark, rename_schema
-from agentarmy_ops.backups.restore.copy_load import locked
 from agentarmy_ops.backups.restore.copy_scratch import (
     DATA,
     PRE_DATA,
@@ -23,7 +22,7 @@ from agentarmy_ops.backups.restore.copy_scratch import (
     outside_sections,
     scratch_bench,
 )
-from agentarmy_ops.backups.restore.load import Loadable, load
+from agentarmy_ops.backups.restore.load import Loadable, load, locked
 from agentarmy_ops.backups.restore.plan import RestorePlan, make_plan
 from agentarmy_ops.backups.restore.script import table_data
 from agentarmy_ops.backups.restore.session import Restorer, exchange, open_session

@@ -1,7 +1,7 @@
 """Load an archive of one schema inside the caller's transaction, and check what came of it."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,13 +16,14 @@ from agentarmy_ops.archive.toc import TocEntry, read_toc
 from agentarmy_ops.backups.copy_out import AS_PG_DUMP, digest_rows
 from agentarmy_ops.backups.manifest import TableSecurity
 from agentarmy_ops.backups.queries import Connection
-from agentarmy_ops.backups.restore.script import Script, table_data
+from agentarmy_ops.backups.restore.script import Script, table_data, write_script
+from agentarmy_ops.backups.restore.session import Restorer, open_session
 from agentarmy_ops.backups.restore.steps import Step, Watch
-from agentarmy_ops.backups.restored_state import restored_states
+from agentarmy_ops.backups.restored_state import isolation_flaws, restored_states
 from agentarmy_ops.errors import ArchiveError, RestoreError
 from agentarmy_ops.postgres.reasons import reason
-from agentarmy_ops.postgres.tools import session_options
-from agentarmy_ops.tenants.isolation import POLICY
+from agentarmy_ops.postgres.tools import find_tools, session_options
+from agentarmy_ops.tenants.lock import tenant_lock
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,22 @@ class Loadable:
                 "app.current_tenant_id": str(self.tenant_id),
             }
         )
+
+
+@contextmanager
+def locked(restorer: Restorer, archive: Loadable, slug: str) -> Iterator[tuple[Connection, Script]]:
+    """The session that is going to load the archive, under the tenant's lock, and its script.
+
+    Raises:
+        TenantBusyError: another operation holds the tenant's lock.
+        OpsError: the database cannot be reached, or pg_restore failed.
+    """
+    with open_session(restorer, archive.session_options()) as connection:
+        tools = find_tools(connection.info.server_version // 10000, restorer.bin_dirs)
+        script = write_script(archive.description.toc, tools)
+        restorer.watch(Step.LOCK, "")
+        with tenant_lock(connection, slug, timeout_seconds=restorer.lock_timeout_seconds):
+            yield connection, script
 
 
 def load(connection: Connection, archive: Loadable, script: Script, watch: Watch) -> None:
@@ -146,11 +163,8 @@ def _name(entry: TocEntry) -> str:
 def _check_state(connection: Connection, archive: Loadable) -> None:
     state = restored_states(connection, [archive.schema])[archive.schema]
     for table in state.security:
-        if not (table.enabled and table.forced and POLICY in table.policies):
-            raise RestoreError(
-                f"table {table.table} would not be isolated: row-level security must be enabled "
-                f"and forced, with policy {POLICY}"
-            )
+        for flaw in isolation_flaws(table):
+            raise RestoreError(f"table {table.table} would not be isolated: {flaw}")
     if state.security != archive.security:
         raise RestoreError("row-level security differs from what the manifest lists")
     if unproven := sorted(set(state.not_valid) - set(archive.not_valid)):

@@ -1,6 +1,6 @@
 """What a restore is going to do, and what speaks against it: looked at before anything is done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,7 +72,8 @@ def make_plan(
     bound = [row for row in outside if force and row["type"] != _FOREIGN_KEY]
     refusals = [
         *_wrong_tenant(choice, registered),
-        *_wrong_server(connection, manifest, session),
+        *unfit_server(connection, manifest),
+        *_unfit_database(session),
         *_lacking(connection, manifest),
         *_depended_on([row for row in outside if row not in bound]),
     ]
@@ -102,12 +103,16 @@ def _wrong_tenant(choice: Choice, registered: Tenant | None) -> Iterator[str]:
         )
 
 
-def _wrong_server(
-    connection: Connection, manifest: Manifest, session: dict[str, object]
-) -> Iterator[str]:
-    major = connection.info.server_version // 10000
+def unfit_server(connection: Connection, manifest: Manifest) -> Iterator[str]:
+    """Why a backup, of a tenant or of the platform part, cannot be restored on this server, or into
+    this database, whatever is in it.
+
+    Raises:
+        DatabaseError: it cannot be read.
+    """
+    (session,) = query(connection, "restore_session", beside=__file__)
     snapshot = manifest.snapshot
-    if major < snapshot.server_major:
+    if connection.info.server_version // 10000 < snapshot.server_major:
         yield (
             f"the backup is of PostgreSQL {snapshot.server_version}, the server is "
             f"{session['server_version']}; restore it into one of at least the same major"
@@ -119,6 +124,13 @@ def _wrong_server(
         )
     if session["is_replica"]:
         yield "the server is a replica; connect to its primary"
+    roles = sorted(role.name for role in manifest.needs.roles)
+    if absent := query(connection, "absent_roles", beside=__file__, roles=roles):
+        named = ", ".join(row["rolname"] for row in absent)
+        yield f"the server lacks role {named}; create it first"
+
+
+def _unfit_database(session: Mapping[str, object]) -> Iterator[str]:
     if not session["has_registry"]:
         yield "the database has no shared.tenants; restore the platform part first"
     if not session["may_create"]:
@@ -127,11 +139,6 @@ def _wrong_server(
 
 def _lacking(connection: Connection, manifest: Manifest) -> Iterator[str]:
     """What the archive needs that is not there."""
-    roles = sorted({role.name for role in manifest.needs.roles})
-    if absent := [
-        row["rolname"] for row in query(connection, "absent_roles", beside=__file__, roles=roles)
-    ]:
-        yield f"the server lacks role {', '.join(absent)}; create it first"
     owners = sorted(_owners(manifest.fingerprint.entries))
     if others := [
         row["rolname"] for row in query(connection, "roles_not_ours", beside=__file__, roles=owners)

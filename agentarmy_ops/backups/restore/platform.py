@@ -1,10 +1,13 @@
 """Restore the platform part into an empty database, for tenants to be restored upon."""
 
+from collections.abc import Iterator
+
 from agentarmy_ops.archive.describe import describe
 from agentarmy_ops.backups.catalog import find_backup, list_backups, load_manifest
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.backups.pipeline import open_archive
-from agentarmy_ops.backups.queries import query
+from agentarmy_ops.backups.queries import Connection, query
+from agentarmy_ops.backups.restore.plan import unfit_server
 from agentarmy_ops.backups.restore.session import Restorer, open_session
 from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.stored import check_stored
@@ -65,32 +68,18 @@ def restore_platform(restorer: Restorer, manifest: Manifest) -> None:
 def _look(restorer: Restorer, manifest: Manifest) -> ClientTools:
     with open_session(restorer) as connection:
         major = connection.info.server_version // 10000
-        (session,) = query(connection, "restore_session", beside=__file__)
-        refusals = []
-        if taken := [
-            row["nspname"] for row in query(connection, "filled_schemas", beside=__file__)
-        ]:
-            refusals.append(
-                f"database {session['database']} is not empty (it has {', '.join(taken[:3])}); "
-                "restore into one made from template0"
-            )
-        if major < manifest.snapshot.server_major:
-            refusals.append(
-                f"the backup is of PostgreSQL {manifest.snapshot.server_version}, the server is "
-                f"{session['server_version']}"
-            )
-        if session["encoding"] != manifest.snapshot.encoding:
-            refusals.append(
-                f"the backup is of a database in {manifest.snapshot.encoding}, this one is in "
-                f"{session['encoding']}"
-            )
-        roles = sorted(role.name for role in manifest.needs.roles)
-        absent = query(connection, "absent_roles", beside=__file__, roles=roles)
-        if absent:
-            named = ", ".join(row["rolname"] for row in absent)
-            refusals.append(f"the server lacks role {named}; create it first")
+        refusals = [*_filled(connection), *unfit_server(connection, manifest)]
     if refusals:
         raise RestoreRefusedError(
             f"the platform part is not restored (nothing was touched): {'; '.join(refusals)}"
         )
     return find_tools(major, restorer.bin_dirs)
+
+
+def _filled(connection: Connection) -> Iterator[str]:
+    if taken := query(connection, "filled_schemas", beside=__file__):
+        there = ", ".join(row["nspname"] for row in taken[:3])
+        yield (
+            f"database {connection.info.dbname} is not empty (it has {there}); restore into one "
+            "made from template0"
+        )

@@ -17,6 +17,7 @@ from agentarmy_ops.errors import OpsError, RestoreError, RestoreRefusedError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.stores.base import Store
+from agentarmy_ops.tenants.lock import limit_waiting, tenant_lock
 from agentarmy_ops.tenants.slug import schema_name
 
 _PATIENCE_SECONDS = 60
@@ -56,6 +57,32 @@ def open_session(restorer: Restorer, options: str = "") -> Iterator[Connection]:
 
 
 @contextmanager
+def locked_session(restorer: Restorer, slug: str) -> Iterator[Connection]:
+    """A session that holds the tenant's lock.
+
+    Raises:
+        TenantBusyError: another operation holds it.
+        DatabaseError: the server cannot be reached or refuses.
+    """
+    with (
+        open_session(restorer) as connection,
+        tenant_lock(connection, slug, timeout_seconds=restorer.lock_timeout_seconds),
+    ):
+        yield connection
+
+
+def settle(restorer: Restorer, connection: Connection) -> None:
+    """How a transaction that changes a tenant behaves: it waits for a lock no longer than it may,
+    and once it is committed it survives a crash, whatever the role's default.
+
+    Raises:
+        psycopg.Error: PostgreSQL refuses.
+    """
+    limit_waiting(connection, restorer.lock_timeout_seconds)
+    connection.execute("SET LOCAL synchronous_commit = on")
+
+
+@contextmanager
 def exchange(restorer: Restorer, connection: Connection, slug: str) -> Iterator[None]:
     """One transaction, committed at the end of the block; an error rolls all of it back.
 
@@ -69,10 +96,7 @@ def exchange(restorer: Restorer, connection: Connection, slug: str) -> Iterator[
     after = None
     try:
         with connection.transaction():
-            milliseconds = max(round(restorer.lock_timeout_seconds * 1000), 1)
-            connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{milliseconds}ms"])
-            # Whatever the role's default: what is said to be restored survives a crash.
-            connection.execute("SET LOCAL synchronous_commit = on")
+            settle(restorer, connection)
             yield
             after = _state(connection, slug)
             restorer.watch(Step.COMMIT, "")

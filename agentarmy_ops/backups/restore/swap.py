@@ -4,15 +4,12 @@ from dataclasses import dataclass
 from time import monotonic
 
 from agentarmy_ops.backups.restore.aside import BEFORE, Aside, put_aside
-from agentarmy_ops.backups.restore.load import load
+from agentarmy_ops.backups.restore.load import load, locked
 from agentarmy_ops.backups.restore.plan import RestorePlan, make_plan
-from agentarmy_ops.backups.restore.script import write_script
 from agentarmy_ops.backups.restore.session import Restorer, exchange, open_session
 from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.stored import Choice, read_stored
 from agentarmy_ops.errors import RestoreError
-from agentarmy_ops.postgres.tools import find_tools
-from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops.tenants.register import register_tenant
 from agentarmy_ops.tenants.registry import find_tenant
 
@@ -53,26 +50,20 @@ def restore_tenant(restorer: Restorer, choice: Choice, *, force: bool = False) -
     plan_restore(restorer, choice, force=force).refuse()
     watch(Step.READ, "")
     archive = read_stored(restorer.store, restorer.keys, choice)
-    with open_session(restorer, archive.session_options()) as connection:
-        tools = find_tools(connection.info.server_version // 10000, restorer.bin_dirs)
-        script = write_script(archive.description.toc, tools)
-        watch(Step.LOCK, "")
-        with tenant_lock(connection, tenant.slug, timeout_seconds=restorer.lock_timeout_seconds):
-            plan = make_plan(connection, choice, force=force)
-            plan.refuse()  # what was seen before the lock may be past
-            started = monotonic()
-            aside = None
-            with exchange(restorer, connection, tenant.slug):
-                if plan.replaces:
-                    watch(Step.PUT_ASIDE, "")
-                    aside = put_aside(
-                        connection, tenant.slug, why=BEFORE, replaced_by=plan.backup_id
-                    )
-                if plan.registers:  # first: the tenant's rows may refer to it
-                    register_tenant(connection, tenant.id, tenant.slug, tenant.name)
-                load(connection, archive, script, watch)
-                registered = find_tenant(connection, tenant.slug)
-                if registered is None or registered.id != tenant.id:
-                    raise RestoreError("its row of shared.tenants was removed or changed meanwhile")
-            watch(Step.DONE, "")
-            return RestoreResult(plan, aside, monotonic() - started)
+    with locked(restorer, archive, tenant.slug) as (connection, script):
+        plan = make_plan(connection, choice, force=force)
+        plan.refuse()  # what was seen before the lock may be past
+        started = monotonic()
+        aside = None
+        with exchange(restorer, connection, tenant.slug):
+            if plan.replaces:
+                watch(Step.PUT_ASIDE, "")
+                aside = put_aside(connection, tenant.slug, why=BEFORE, replaced_by=plan.backup_id)
+            if plan.registers:  # first: the tenant's rows may refer to it
+                register_tenant(connection, tenant.id, tenant.slug, tenant.name)
+            load(connection, archive, script, watch)
+            registered = find_tenant(connection, tenant.slug)
+            if registered is None or registered.id != tenant.id:
+                raise RestoreError("its row of shared.tenants was removed or changed meanwhile")
+        watch(Step.DONE, "")
+        return RestoreResult(plan, aside, monotonic() - started)

@@ -1,9 +1,6 @@
 """Take a restore back, or let go of what was kept for that."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from agentarmy_ops.backups.queries import Connection, query
+from agentarmy_ops.backups.queries import query
 from agentarmy_ops.backups.restore.aside import (
     TABLES,
     UNDONE,
@@ -14,9 +11,13 @@ from agentarmy_ops.backups.restore.aside import (
     find_asides,
     put_aside,
 )
-from agentarmy_ops.backups.restore.session import Restorer, exchange, open_session
+from agentarmy_ops.backups.restore.session import (
+    Restorer,
+    exchange,
+    locked_session,
+    open_session,
+)
 from agentarmy_ops.errors import RestoreRefusedError
-from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops.tenants.schema import schema_exists
 from agentarmy_ops.tenants.slug import schema_name
 
@@ -40,7 +41,7 @@ def undo_restore(restorer: Restorer, slug: str, *, aside: str | None = None) -> 
         RestoreError: PostgreSQL refuses; the tenant is as it was.
         TenantBusyError: another operation holds the tenant's lock.
     """
-    with _locked(restorer, slug) as connection:
+    with locked_session(restorer, slug) as connection:
         whole = [one for one in find_asides(connection, slug) if one.why != TABLES]
         back = choose_aside(whole, slug, aside)
         schema = schema_name(slug)
@@ -65,19 +66,10 @@ def drop_kept(restorer: Restorer, slug: str, *, aside: str | None = None) -> lis
         RestoreError: PostgreSQL refuses; nothing was dropped.
         TenantBusyError: another operation holds the tenant's lock.
     """
-    with _locked(restorer, slug) as connection:
+    with locked_session(restorer, slug) as connection:
         found = find_asides(connection, slug)
         chosen = [choose_aside(found, slug, aside)] if aside or not found else found
         with exchange(restorer, connection, slug):
             for one in chosen:
                 drop_aside(connection, one)
         return chosen
-
-
-@contextmanager
-def _locked(restorer: Restorer, slug: str) -> Iterator[Connection]:
-    with (
-        open_session(restorer) as connection,
-        tenant_lock(connection, slug, timeout_seconds=restorer.lock_timeout_seconds),
-    ):
-        yield connection
