@@ -24,6 +24,14 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class GatewayAuth(StrEnum):
+    """How the gateway knows who enters."""
+
+    NONE = "none"
+    TOKEN = "token"  # noqa: S105 - the name of a mode
+    IAP = "iap"
+
+
 class Settings(BaseSettings):
     """The configuration of one process; see the description of each field."""
 
@@ -150,6 +158,83 @@ class Settings(BaseSettings):
     schedule_timezone: str = Field("UTC", description="Time zone of the schedules")
     scratch_database_max_age_hours: float = Field(
         24, gt=0, description="Scratch databases older than this, in hours, are dropped"
+    )
+
+    verification_freshness_days: float = Field(
+        8,
+        gt=0,
+        description=(
+            "A tenant whose newest backup that was verified is older than this, in days, is overdue"
+        ),
+    )
+    restore_target_seconds: float = Field(
+        3600,
+        gt=0,
+        description="Recovery time objective: how long a tenant's restore may take, in seconds",
+    )
+    gateway_auth: GatewayAuth = Field(
+        GatewayAuth.NONE,
+        description=(
+            "Who may enter the gateway: none (everybody, therefore only on loopback), token, or "
+            "iap (Google's Identity-Aware Proxy)"
+        ),
+    )
+    gateway_operator_token: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="GATEWAY_AUTH=token: lets in operators, who may do everything",
+    )
+    gateway_viewer_token: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="GATEWAY_AUTH=token: lets in viewers, who may change nothing",
+    )
+    gateway_iap_audience: str | None = Field(
+        None,
+        description=(
+            "GATEWAY_AUTH=iap: the audience of Google's assertion, "
+            "/projects/NUMBER/global/backendServices/ID or what Cloud Run's page of it says"
+        ),
+    )
+    gateway_iap_operators: str = Field(
+        "", description="GATEWAY_AUTH=iap: e-mail addresses of operators, separated by commas"
+    )
+    gateway_iap_viewers: str = Field(
+        "", description="GATEWAY_AUTH=iap: e-mail addresses of viewers, separated by commas"
+    )
+    gateway_url: str | None = Field(
+        None,
+        description=(
+            "Address at which people reach the gateway, for links in notifications; https:// makes "
+            "its cookies secure"
+        ),
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Bearer token for /metrics alone; unset: who may enter the gateway may read it",
+    )
+    fleet_refresh_seconds: float = Field(
+        60,
+        gt=0,
+        description=(
+            "How often the gateway reads registry and store for /metrics and /fleet, in seconds; a "
+            "fleet that takes long to read is read less often"
+        ),
+    )
+    sentry_dsn: SecretStr | None = Field(None, description="Sentry project; unset: no Sentry")
+    sentry_traces_sample_rate: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of traces sent to Sentry; unset: staging 1, production 0.1, else 0",
+    )
+    notify_urls: SecretStr | None = Field(
+        None,
+        description=(
+            "Where failures are announced: Apprise URLs (slack://, mailto://, json://, ...), "
+            "separated by spaces; unset: nowhere"
+        ),
     )
 
     @field_validator("agentarmy_home", "tenant_sql_dir")

@@ -1,0 +1,1 @@
+"""The state of all tenants' backups, read from registry and store."""
