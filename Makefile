@@ -39,6 +39,7 @@ down: $(STAMP) ## Stop the embedded servers
 .PHONY: test
 test: $(STAMP) ## Run the checks and the tests, with coverage
 	$(MAKE) --no-print-directory lint
+	@.ci/tools
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 \
 	    --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
