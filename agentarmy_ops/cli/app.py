@@ -8,8 +8,8 @@ import click
 
 from agentarmy_ops import __version__
 from agentarmy_ops.cli.exits import ExitCode
-from agentarmy_ops.cli.text import one_line
 from agentarmy_ops.errors import OpsError
+from agentarmy_ops.text import one_line
 
 # Command: where it is. In the order in which one needs them.
 COMMANDS = {

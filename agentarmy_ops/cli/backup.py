@@ -14,11 +14,11 @@ from agentarmy_ops.cli.output import json_option, print_error, print_json, print
 from agentarmy_ops.cli.progress import progress
 from agentarmy_ops.cli.selection import select_tenants
 from agentarmy_ops.cli.summaries import backup_summary
-from agentarmy_ops.cli.text import seconds, size
 from agentarmy_ops.errors import OpsError
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.tenants.registry import Tenant
+from agentarmy_ops.text import seconds, size
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from agentarmy_ops.cli.output import (
     print_table,
 )
 from agentarmy_ops.cli.summaries import entry_summary, verdict_summary
-from agentarmy_ops.cli.text import age, seconds, size, when
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.tenants.registry import read_tenant
+from agentarmy_ops.text import age, seconds, size, when
 
 _ENCRYPTED = {True: "age", False: "no", None: "no archive"}
 

@@ -10,12 +10,12 @@ from agentarmy_ops.backups.verdict import Status
 from agentarmy_ops.cli.exits import ExitCode
 from agentarmy_ops.cli.output import note, print_table
 from agentarmy_ops.cli.progress import progress
-from agentarmy_ops.cli.text import size
 from agentarmy_ops.errors import ConfigurationError
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.settings import Environment
 from agentarmy_ops.tenants.registry import read_tenant
 from agentarmy_ops.tenants.sample import insert_sample_data
+from agentarmy_ops.text import size
 
 
 class DemoTenant(NamedTuple):

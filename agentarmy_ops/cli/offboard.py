@@ -15,7 +15,6 @@ from agentarmy_ops.cli.output import (
     print_json,
     print_table,
 )
-from agentarmy_ops.cli.text import size, when
 from agentarmy_ops.errors import OffboardingError
 from agentarmy_ops.offboarding.erase import erase_tenant
 from agentarmy_ops.offboarding.export import Export, export_tenant
@@ -25,6 +24,7 @@ from agentarmy_ops.offboarding.records import BackupsMode, Certificate, Fate
 from agentarmy_ops.offboarding.request import cancel_offboarding, request_offboarding
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.tenants.registry import read_tenant
+from agentarmy_ops.text import size, when
 
 _SHOWN = 5
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agentarmy_ops.cli.text import one_line, when
+from agentarmy_ops.text import one_line, when
 
 # In the column of tenants: what belongs to none.
 PLATFORM = "(platform)"

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from agentarmy_ops.cli.text import one_line
+from agentarmy_ops.text import one_line
 
 Report = Callable[[str], None]
 

@@ -22,8 +22,8 @@ from agentarmy_ops.cli.output import (
     print_rows,
 )
 from agentarmy_ops.cli.selection import select_tenants
-from agentarmy_ops.cli.text import age, size
 from agentarmy_ops.runtime import Runtime
+from agentarmy_ops.text import age, size
 
 
 @click.command(

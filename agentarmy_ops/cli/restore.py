@@ -22,10 +22,10 @@ from agentarmy_ops.cli.restore_copies import (
     restore_platform_part,
 )
 from agentarmy_ops.cli.restore_output import Asked, aside_summary, plan_summary, watched
-from agentarmy_ops.cli.text import seconds
 from agentarmy_ops.errors import InvalidInputError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.runtime import Runtime
+from agentarmy_ops.text import seconds
 
 # Not steps that happen once: for each table, or in copies only.
 _PER_TABLE = (Step.ROWS, Step.CHECK_ROWS, Step.SCRATCH)

@@ -16,7 +16,7 @@ from agentarmy_ops.cli.confirm import confirm
 from agentarmy_ops.cli.output import note, print_json
 from agentarmy_ops.cli.progress import progress
 from agentarmy_ops.cli.restore_output import Asked, aside_summary, plan_summary, watched
-from agentarmy_ops.cli.text import one_line
+from agentarmy_ops.text import one_line
 
 _PLATFORM_STEPS = (Step.READ, Step.DEFINITIONS, Step.DONE)
 

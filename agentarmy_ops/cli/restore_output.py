@@ -8,7 +8,7 @@ from agentarmy_ops.backups.restore.plan import RestorePlan
 from agentarmy_ops.backups.restore.session import Restorer
 from agentarmy_ops.cli.output import note, print_facts, print_json
 from agentarmy_ops.cli.progress import Report
-from agentarmy_ops.cli.text import seconds, size
+from agentarmy_ops.text import seconds, size
 
 
 @dataclass(frozen=True)

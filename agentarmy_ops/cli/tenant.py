@@ -24,7 +24,6 @@ from agentarmy_ops.cli.summaries import (
     tenant_summary,
     verdict_summary,
 )
-from agentarmy_ops.cli.text import size
 from agentarmy_ops.errors import ArchiveError, ConfigurationError, InvalidInputError
 from agentarmy_ops.postgres.conninfo import load_sql
 from agentarmy_ops.runtime import Runtime
@@ -34,6 +33,7 @@ from agentarmy_ops.settings import Environment
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.tenants.registry import read_registry, read_tenant
 from agentarmy_ops.tenants.sample import insert_sample_data
+from agentarmy_ops.text import size
 
 # What follows is not a password: a whole file given by mistake.
 _LONGEST_PASSWORD = 4096

@@ -23,10 +23,10 @@ from agentarmy_ops.cli.output import json_option, note, print_error, print_json,
 from agentarmy_ops.cli.progress import progress
 from agentarmy_ops.cli.selection import select_tenants
 from agentarmy_ops.cli.summaries import verdict_summary
-from agentarmy_ops.cli.text import seconds
 from agentarmy_ops.errors import BackupNotFoundError
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.tenants.registry import read_tenant
+from agentarmy_ops.text import seconds
 
 # Differences shown of one backup; --json has them all.
 _SHOWN_DIFFERENCES = 10

@@ -10,8 +10,8 @@ import pytest
 
 from agentarmy_ops.cli.app import COMMANDS
 from agentarmy_ops.cli.app import cli as root
-from agentarmy_ops.cli.text import one_line, size
 from agentarmy_ops.tenants.lock import tenant_lock
+from agentarmy_ops.text import one_line, size
 from agentarmy_ops_tests.cli.conftest import Cli
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
 
