@@ -24,6 +24,7 @@ from agentarmy_ops.backups.restore.steps import Watch, unwatched
 from agentarmy_ops.backups.retention import Policy
 from agentarmy_ops.backups.source import MIB, BackupSource, usable_cores
 from agentarmy_ops.errors import OpsError
+from agentarmy_ops.observability.notify import Notifier
 from agentarmy_ops.offboarding.offboarder import Offboarder
 from agentarmy_ops.offboarding.steps import Watch as OffboardingWatch
 from agentarmy_ops.offboarding.steps import unwatched as offboarding_unwatched
@@ -114,6 +115,11 @@ class Runtime:
             encrypts=self.settings.encrypts_backups,
             recovery_recipient=self.settings.backup_recovery_recipient,
         )
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Whom to tell of failures; see :mod:`agentarmy_ops.observability.notify`."""
+        return Notifier.from_settings(self.settings)
 
     @cached_property
     def bin_dirs(self) -> tuple[Path, ...]:
