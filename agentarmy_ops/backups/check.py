@@ -2,27 +2,24 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import groupby
 
 from agentarmy_ops.backups.catalog import load_manifest
-from agentarmy_ops.backups.folders import BackupFolder, Owned, arrange, read_folders
+from agentarmy_ops.backups.folders import BackupFolder, Owned, arrange, owner_of, read_folders
 from agentarmy_ops.backups.in_order import in_order, threads_for
 from agentarmy_ops.backups.manifest import ArchiveFacts
-from agentarmy_ops.backups.reference import OFFBOARDING, PLATFORM, TENANTS, BackupRef
+from agentarmy_ops.backups.reference import OFFBOARDING, TENANTS, BackupRef
 from agentarmy_ops.backups.verdict import read_verdict
 from agentarmy_ops.errors import (
     ArchiveError,
     BackupNotFoundError,
-    InvalidInputError,
     ObjectNotFoundError,
     StoreError,
 )
 from agentarmy_ops.stores.base import ObjectInfo, Store
-from agentarmy_ops.tenants.slug import validate_slug
 
 _PIECE = 1024 * 1024
 
@@ -90,14 +87,14 @@ class Checker:
 
     def check_all(self) -> Iterator[Report]:
         """Everything in the store, in one listing: also what is nobody's."""
-        groups = groupby(self.store.list(""), key=lambda item: _owner(item.name))
+        groups = groupby(self.store.list(""), key=lambda item: owner_of(item.name))
         return in_order(
             ((key, tuple(items)) for key, items in groups),
             self._check_group,
             threads=threads_for(self.store),
         )
 
-    def _check_group(self, group: tuple["_Owner", Sequence[ObjectInfo]]) -> Report:
+    def _check_group(self, group: tuple[tuple[str | None, bool], Sequence[ObjectInfo]]) -> Report:
         (slug, somebodys), objects = group
         if somebodys:
             return self._report(arrange(slug, objects))
@@ -204,17 +201,6 @@ class Checker:
 
 
 _GONE = "this backup cannot be restored: make another"
-_Owner = tuple[str | None, bool]
-
-
-def _owner(name: str) -> _Owner:
-    """Whose object it is (None: the platform's), and whether it is anybody's."""
-    if name.startswith(PLATFORM):
-        return None, True
-    if name.startswith(TENANTS):
-        with suppress(InvalidInputError):
-            return validate_slug(name.removeprefix(TENANTS).partition("/")[0]), True
-    return None, False
 
 
 def _stray(item: ObjectInfo) -> Problem:

@@ -1,6 +1,7 @@
 """What a listing of the store shows below the name of each backup, complete or not."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +9,8 @@ from agentarmy_ops.backups.reference import (
     ARCHIVE,
     ENCRYPTED_ARCHIVE,
     MANIFEST,
+    PLATFORM,
+    TENANTS,
     BackupRef,
     owner_prefix,
     parse_verification,
@@ -16,6 +19,7 @@ from agentarmy_ops.backups.reference import (
 )
 from agentarmy_ops.errors import InvalidInputError
 from agentarmy_ops.stores.base import ObjectInfo, Store
+from agentarmy_ops.tenants.slug import validate_slug
 
 # A backup's archive and manifest are completed within moments of each other.
 LEFTOVER_AGE = timedelta(days=1)
@@ -77,6 +81,17 @@ class Owned:
 def read_folders(store: Store, slug: str | None) -> Owned:
     """List what a tenant (None: the platform part) has in the store: one listing, nothing read."""
     return arrange(slug, store.list(owner_prefix(slug)))
+
+
+def owner_of(name: str) -> tuple[str | None, bool]:
+    """Whose object it is by its name (None: the platform's), and whether it is anybody's. In a
+    listing of the whole store, an owner's objects follow each other."""
+    if name.startswith(PLATFORM):
+        return None, True
+    if name.startswith(TENANTS):
+        with suppress(InvalidInputError):
+            return validate_slug(name.removeprefix(TENANTS).partition("/")[0]), True
+    return None, False
 
 
 def arrange(slug: str | None, objects: Iterable[ObjectInfo]) -> Owned:

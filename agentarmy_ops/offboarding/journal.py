@@ -89,6 +89,31 @@ def list_offboardings(store: Store, slug: str | None = None) -> Iterator[Offboar
     return _offboardings(store, f"{OFFBOARDING}{validate_slug(slug)}/" if slug else OFFBOARDING)
 
 
+def open_requests(names: Iterable[str]) -> list[str]:
+    """Of the names of listed records: the newest request of each tenant, unless it was cancelled
+    or a certificate says that the tenant was erased. :func:`read_request` reads one."""
+    folders = _by_folder(names)
+    newest = {
+        folder.rpartition("/")[0]: folder
+        for folder in sorted(folders)
+        if _REQUEST in folders[folder]
+    }
+    return [
+        f"{folder}/{_REQUEST}"
+        for folder in newest.values()
+        if not any(leaf.startswith((_CANCELLED, _CERTIFICATE)) for leaf in folders[folder])
+    ]
+
+
+def read_request(store: Store, name: str) -> Request:
+    """The request of that name.
+
+    Raises:
+        StoreError: the store failed, or it cannot be read.
+    """
+    return _read(store, name, Request)
+
+
 def record_request(store: Store, request: Request) -> None:
     """Write it; from then on the tenant is to be erased."""
     _write(store, f"{_folder(request)}{_REQUEST}", request)
@@ -124,13 +149,19 @@ def _write(store: Store, name: str, record: Request | Cancellation | Erasing) ->
 
 
 def _offboardings(store: Store, prefix: str, *, newest: bool = False) -> Iterator[Offboarding]:
-    folders: defaultdict[str, list[str]] = defaultdict(list)
-    for item in store.list(prefix):
-        folder, _, leaf = item.name.rpartition("/")
-        folders[folder].append(leaf)
+    folders = _by_folder(item.name for item in store.list(prefix))
     requested = sorted(folder for folder, leaves in folders.items() if _REQUEST in leaves)
     for folder in requested[-1:] if newest else requested:
         yield _read_folder(store, folder, folders[folder])
+
+
+def _by_folder(names: Iterable[str]) -> dict[str, list[str]]:
+    """The last parts of names by what is before them."""
+    folders: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        folder, _, leaf = name.rpartition("/")
+        folders[folder].append(leaf)
+    return folders
 
 
 def _read_folder(store: Store, folder: str, leaves: Iterable[str]) -> Offboarding:
