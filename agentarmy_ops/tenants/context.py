@@ -1,16 +1,20 @@
-"""Which tenant the code at hand works for: in this process, and in a transaction."""
+"""Which tenant the code at hand works for: in this process, and in a transaction.
+
+The application imports this for its metrics; therefore it loads no database driver.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import psycopg
-from psycopg.pq import TransactionStatus
-from psycopg.rows import TupleRow
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
 
-from agentarmy_ops.tenants.registry import Tenant
+    from agentarmy_ops.tenants.registry import Tenant
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,9 @@ _current: ContextVar[TenantContext | None] = ContextVar("agentarmy_ops_tenant", 
 
 
 @contextmanager
-def tenant_context(tenant: Tenant) -> Iterator[TenantContext]:
+def tenant_context(tenant: "Tenant | TenantContext") -> Iterator[TenantContext]:
     """Work for ``tenant`` in this block; blocks may be nested."""
-    context = TenantContext(tenant.id, tenant.slug)
+    context = tenant if isinstance(tenant, TenantContext) else TenantContext(tenant.id, tenant.slug)
     token = _current.set(context)
     try:
         yield context
@@ -38,17 +42,20 @@ def tenant_context(tenant: Tenant) -> Iterator[TenantContext]:
 def current_tenant() -> TenantContext | None:
     """The tenant of the innermost :func:`tenant_context`, or None outside of any.
 
-    Threads start outside of any.
+    Threads start outside of any, but those that copy the context, such as ``asyncio.to_thread``
+    and what Starlette and FastAPI run in their thread pool.
     """
     return _current.get()
 
 
-def set_tenant(connection: psycopg.Connection[TupleRow], tenant_id: UUID) -> None:
+def set_tenant(connection: "psycopg.Connection[TupleRow]", tenant_id: UUID) -> None:
     """Show the tenant's rows, and no others, to the rest of this transaction.
 
     Raises:
         RuntimeError: autocommit without a transaction, where this would have no effect.
     """
+    from psycopg.pq import TransactionStatus  # noqa: PLC0415 - see above
+
     if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
         raise RuntimeError("set_tenant() lasts for one transaction: begin one first")
     connection.execute("SELECT set_config('app.current_tenant_id', %s, true)", [str(tenant_id)])

@@ -1,0 +1,79 @@
+"""How log lines look: JSON for machines, one short line for people."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from agentarmy_ops.observability.context import current_tenant, current_user_id
+from agentarmy_ops.observability.request_id import current_request_id
+from agentarmy_ops.settings import Environment
+
+# A record's own fields for the JSON line: logger.info(..., extra={FIELDS: {...}}).
+FIELDS = "agentarmy_fields"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, with the names that Google Cloud's logging agents know
+    (https://cloud.google.com/logging/docs/structured-logging): ``time``, ``severity``,
+    ``message``; and ``logger``, ``request_id``, ``tenant_id``, ``tenant``, ``user_id`` and
+    ``exception`` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """``record`` as JSON, in ASCII, so that no character of a message can break the line."""
+        tenant = current_tenant()
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "severity": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+            "request_id": current_request_id(),
+            "tenant_id": str(tenant.tenant_id) if tenant else None,
+            "tenant": tenant.slug if tenant else None,
+            "user_id": current_user_id(),
+        }
+        fields: dict[str, Any] = getattr(record, FIELDS, {})
+        line.update({name: value for name, value in fields.items() if value is not None})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(
+            {name: value for name, value in line.items() if value is not None}, default=str
+        )
+
+
+class HumanFormatter(logging.Formatter):
+    """``21:15:03 INFO agentarmy_ops.access: GET /agents/7 200 ...``.
+
+    A message stays on its line.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line, with characters that would break it written as escapes."""
+        line = super().formatMessage(record)
+        return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+
+
+def configure_logging(environment: Environment, *, stream: TextIO | None = None) -> None:
+    """Write the log of this process to ``stream`` (default: stderr): for people in development,
+    else as JSON.
+
+    For the program, not for libraries. Replaces a handler that an earlier call made and leaves
+    others. Our own loggers and uvicorn's write from INFO on, all others from WARNING on.
+    """
+    handler = _Handler(stream or sys.stderr)
+    people = environment is Environment.DEVELOPMENT
+    handler.setFormatter(HumanFormatter() if people else JsonFormatter())
+    root = logging.getLogger()
+    for old in [each for each in root.handlers if isinstance(each, _Handler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    for name in ("agentarmy_ops", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Ours, and known again."""
