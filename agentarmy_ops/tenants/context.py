@@ -4,7 +4,7 @@ The application imports this for its metrics; therefore it loads no database dri
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ class TenantContext:
     slug: str
 
 
+_CONTEXT = "agentarmy_tenant"
 _current: ContextVar[TenantContext | None] = ContextVar("agentarmy_ops_tenant", default=None)
 
 
@@ -46,6 +47,20 @@ def current_tenant() -> TenantContext | None:
     and what Starlette and FastAPI run in their thread pool.
     """
     return _current.get()
+
+
+def note_context(error: Exception, name: str, value: object) -> None:
+    """Write on an exception for whom the code worked that raised it: who reports it is outside of
+    the block. What an inner block wrote stays."""
+    if not hasattr(error, name):
+        with suppress(AttributeError):  # a class with slots
+            setattr(error, name, value)
+
+
+def tenant_of(error: BaseException) -> TenantContext | None:
+    """The tenant whose block the exception left, or None."""
+    found = getattr(error, _CONTEXT, None)
+    return found if isinstance(found, TenantContext) else None
 
 
 def set_tenant(connection: "psycopg.Connection[TupleRow]", tenant_id: UUID) -> None:

@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from agentarmy_ops.tenants.context import set_tenant
-from agentarmy_ops.tenants.isolation import ensure_isolation, tenant_tables
+from agentarmy_ops.tenants.isolation import ensure_isolation, tenant_tables, unisolated_tables
 from agentarmy_ops.tenants.sample import insert_sample_data
 from agentarmy_ops.tenants.template import BUILT_IN
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
@@ -22,7 +22,8 @@ def test_every_table_is_isolated(app_database: AppDatabase, provision: Provision
         tables = tenant_tables(connection, "tenant_acme")
     assert [table.name for table in tables] == TABLES
     for table in tables:
-        assert table == (table.name, True, True, True, True, True)
+        assert table == ("tenant_acme", table.name, True, True, True, True, True)
+        assert table.missing == []
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -138,3 +139,73 @@ def test_partitions_are_isolated_too(
         connection.commit()
         row = connection.execute("SELECT count(*) FROM tenant_acme.events_1").fetchone()
     assert row == (0,)
+
+
+def test_what_is_not_isolated_is_found_over_all_tenants_at_once(
+    app_database: AppDatabase, provision: Provision
+) -> None:
+    schemas = [provision(slug).tenant.schema_name for slug in ("acme", "globex", "initech")]
+    with app_database.owner.connect() as connection:
+        assert unisolated_tables(connection, schemas) == []
+        connection.execute("ALTER TABLE tenant_acme.users NO FORCE ROW LEVEL SECURITY")
+        connection.execute("ALTER TABLE tenant_globex.agents DISABLE ROW LEVEL SECURITY")
+        connection.execute("DROP POLICY tenant_isolation ON tenant_globex.users")
+        found = unisolated_tables(connection, schemas)
+        assert [(table.schema, table.name, table.missing) for table in found] == [
+            ("tenant_acme", "users", ["forced row-level security"]),
+            ("tenant_globex", "agents", ["row-level security"]),
+            ("tenant_globex", "users", ["policy tenant_isolation"]),
+        ]
+        assert unisolated_tables(connection, ["tenant_initech", "tenant_nobody"]) == []
+
+
+def test_policies_are_told_apart_by_what_they_read_write_and_name(
+    app_database: AppDatabase,
+) -> None:
+    """Equal ones are judged together; these are equal in all but one thing."""
+    isolates = "tenant_id = current_setting('app.current_tenant_id')::uuid"
+    policies = {
+        "a_right": f"USING ({isolates})",
+        "b_only_writes": f"WITH CHECK ({isolates})",
+        "c_writes_all": f"USING ({isolates}) WITH CHECK (true)",
+        "d_reads_all": f"USING (true) WITH CHECK ({isolates})",
+        "e_restrictive": f"AS RESTRICTIVE USING ({isolates})",
+        "f_reads_only": f"FOR SELECT USING ({isolates})",
+        "g_other_column": "USING (parent = current_setting('app.current_tenant_id')::uuid)",
+        "h_other_setting": "USING (tenant_id = current_setting('app.current_tenant')::uuid)",
+        "j_right": f"USING ({isolates})",
+    }
+    with app_database.owner.connect() as connection:
+        connection.execute("CREATE SCHEMA tenant_odd")
+        for table, policy in policies.items():
+            connection.execute(
+                f"CREATE TABLE tenant_odd.{table} (tenant_id uuid, parent uuid)".encode()
+            )
+            connection.execute(
+                f"ALTER TABLE tenant_odd.{table} ENABLE ROW LEVEL SECURITY,"
+                f" FORCE ROW LEVEL SECURITY; CREATE POLICY tenant_isolation"
+                f" ON tenant_odd.{table} {policy}".encode()
+            )
+        # Its first column is what tenant_id is in the others.
+        connection.execute(
+            "CREATE TABLE tenant_odd.k_swapped (parent uuid, tenant_id uuid);"
+            "ALTER TABLE tenant_odd.k_swapped ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+            "CREATE POLICY tenant_isolation ON tenant_odd.k_swapped"
+            " USING (parent = current_setting('app.current_tenant_id')::uuid)"
+        )
+        found = [table.name for table in unisolated_tables(connection, ["tenant_odd"])]
+    assert found == [*list(policies)[1:-1], "k_swapped"]
+
+
+def test_to_judge_policies_waits_for_no_table_that_is_locked(
+    app_database: AppDatabase, provision: Provision
+) -> None:
+    """To print a policy PostgreSQL opens its table; another's will do."""
+    schemas = [provision(slug).tenant.schema_name for slug in ("acme", "globex")]
+    for schema in schemas:
+        with app_database.owner.connect() as other, app_database.owner.connect() as connection:
+            for table in TABLES:
+                name = sql.Identifier(schema, table)
+                other.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
+            connection.execute("SET lock_timeout = '1ms'")
+            assert unisolated_tables(connection, schemas) == []
