@@ -23,6 +23,7 @@ COMMANDS = {
     "diff": "agentarmy_ops.cli.diff:diff",
     "prune": "agentarmy_ops.cli.prune:prune",
     "keys": "agentarmy_ops.cli.keys:keys",
+    "serve": "agentarmy_ops.cli.serve:serve",
     "demo": "agentarmy_ops.cli.demo:demo",
     "up": "agentarmy_ops.cli.up:up",
     "down": "agentarmy_ops.cli.stack:down",

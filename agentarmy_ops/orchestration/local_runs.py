@@ -39,6 +39,18 @@ def dagster_home() -> Path:
     return home
 
 
+def workspace_file(home: Path) -> Path:
+    """``workspace.yaml`` of ``DAGSTER_HOME``, which says what code locations there are.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    file = home / "workspace.yaml"
+    if not file.is_file():
+        raise ConfigurationError(f"{home} has no workspace.yaml; name one with --workspace")
+    return file
+
+
 @contextmanager
 def open_instance() -> Iterator[DagsterInstance]:
     """The instance of ``DAGSTER_HOME``."""

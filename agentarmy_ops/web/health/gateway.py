@@ -1,0 +1,54 @@
+"""Which checks the gateway makes, and what each of them means for it."""
+
+from starlette.routing import BaseRoute
+
+from agentarmy_ops.postgres.conninfo import ConnInfo
+from agentarmy_ops.runtime import Runtime
+from agentarmy_ops.web.health.checks import (
+    StoreCheck,
+    check_code_locations,
+    check_daemon,
+    check_database,
+    check_redis,
+)
+from agentarmy_ops.web.health.probe import Check, Probe
+from agentarmy_ops.web.health.report import Reporter
+from agentarmy_ops.web.health.routes import HealthRoutes
+from agentarmy_ops.web.workspace import Workspace
+
+# Seconds until a check counts as failed. More than libpq's shortest wait for a connection, so that
+# a server's own answer is mostly the one that is shown.
+PROBE_SECONDS = 3.0
+
+# Without these the gateway has nothing to show. With any other missing it shows what is wrong,
+# which is what it is for.
+NEEDED = frozenset({"database", "backup_database", "dagster_storage", "code_locations"})
+# A daemon may be started after the gateway, and where there are several gateways there is one.
+NEEDED_TO_START = NEEDED | {"redis", "backup_store"}
+
+
+def health_routes(runtime: Runtime, workspace: Workspace) -> list[BaseRoute]:
+    """``/health``, ``/health/ready``, ``/health/startup``.
+
+    Raises:
+        ConfigurationError: an address in the settings cannot be read.
+        DatabaseError: an embedded server does not start.
+    """
+    redis_url = runtime.settings.redis_url
+    owner, backup = runtime.owner, runtime.backup
+    storage = ConnInfo.parse(runtime.dagster_url, name="DAGSTER_DATABASE_URL")
+    checks: dict[str, Check] = {
+        "database": lambda: check_database(owner),
+        "backup_database": lambda: check_database(backup),
+        "dagster_storage": lambda: check_database(storage),
+        "code_locations": lambda: check_code_locations(
+            workspace.get().process.get_current_workspace()
+        ),
+        "daemon": lambda: check_daemon(workspace.get().instance),
+        "backup_store": StoreCheck(lambda: runtime.store),
+    }
+    if redis_url is not None:
+        checks["redis"] = lambda: check_redis(redis_url)
+    probes = [Probe(name, check, timeout=PROBE_SECONDS) for name, check in checks.items()]
+    health = HealthRoutes(Reporter(probes), needed_to_serve=NEEDED, needed_to_start=NEEDED_TO_START)
+    return health.routes()
