@@ -17,32 +17,50 @@ if TYPE_CHECKING:
         user_context,
     )
     from agentarmy_ops.observability.http_metrics import MetricsMiddleware
+    from agentarmy_ops.observability.llm import LlmCall, track_llm_call
     from agentarmy_ops.observability.logs import configure_logging
+    from agentarmy_ops.observability.registry_reader import RegistryReader
     from agentarmy_ops.observability.request_id import RequestIdMiddleware, current_request_id
+    from agentarmy_ops.observability.sentry import init_sentry
+    from agentarmy_ops.observability.tenant_lookup import TenantLookup
+    from agentarmy_ops.observability.tenant_middleware import TenantMiddleware
+    from agentarmy_ops.observability.sentry import init_sentry
 
 __all__ = [
     "AccessLogMiddleware",
+    "LlmCall",
     "MetricsMiddleware",
+    "RegistryReader",
     "RequestIdMiddleware",
     "TenantContext",
+    "TenantLookup",
+    "TenantMiddleware",
     "configure_logging",
     "current_request_id",
     "current_tenant",
     "current_user_id",
+    "init_sentry",
     "tenant_context",
+    "track_llm_call",
     "user_context",
 ]
 
 _MODULES = {
     "AccessLogMiddleware": "access_log",
+    "LlmCall": "llm",
     "MetricsMiddleware": "http_metrics",
+    "RegistryReader": "registry_reader",
     "RequestIdMiddleware": "request_id",
     "TenantContext": "context",
+    "TenantLookup": "tenant_lookup",
+    "TenantMiddleware": "tenant_middleware",
     "configure_logging": "logs",
     "current_request_id": "request_id",
     "current_tenant": "context",
     "current_user_id": "context",
+    "init_sentry": "sentry",
     "tenant_context": "context",
+    "track_llm_call": "llm",
     "user_context": "context",
 }
 

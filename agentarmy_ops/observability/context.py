@@ -10,10 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from agentarmy_ops.tenants.context import TenantContext, current_tenant, tenant_context
+from agentarmy_ops.tenants.context import (
+    TenantContext,
+    current_tenant,
+    note_context,
+    tenant_context,
+    tenant_of,
+)
 
-__all__ = ["TenantContext", "current_tenant", "current_user_id", "tenant_context", "user_context"]
+__all__ = [
+    "TenantContext",
+    "current_tenant",
+    "current_user_id",
+    "tenant_context",
+    "user_context",
+    "whose",
+]
 
+_USER_ID = "agentarmy_user_id"
 _user_id: ContextVar[str | None] = ContextVar("agentarmy_ops_user", default=None)
 
 
@@ -27,6 +41,9 @@ def user_context(user_id: str) -> Iterator[str]:
     token = _user_id.set(user_id)
     try:
         yield user_id
+    except Exception as error:
+        note_context(error, _USER_ID, user_id)
+        raise
     finally:
         _user_id.reset(token)
 
@@ -34,3 +51,11 @@ def user_context(user_id: str) -> Iterator[str]:
 def current_user_id() -> str | None:
     """The user of the innermost :func:`user_context`, or None outside of any."""
     return _user_id.get()
+
+
+def whose(error: BaseException | None) -> tuple[TenantContext | None, str | None]:
+    """For which tenant and which user the code works, or worked when it raised ``error``."""
+    if error is None:
+        return current_tenant(), current_user_id()
+    user_id = getattr(error, _USER_ID, None)
+    return tenant_of(error) or current_tenant(), user_id or current_user_id()
