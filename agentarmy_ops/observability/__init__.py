@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from agentarmy_ops.observability.sentry import init_sentry
     from agentarmy_ops.observability.tenant_lookup import TenantLookup
     from agentarmy_ops.observability.tenant_middleware import TenantMiddleware
-    from agentarmy_ops.observability.sentry import init_sentry
 
 __all__ = [
     "AccessLogMiddleware",

@@ -12,7 +12,7 @@ from agentarmy_ops.observability.logs import FIELDS
 from agentarmy_ops.observability.request_id import REQUEST_ID_KEY
 from agentarmy_ops.observability.route_template import route_template
 from agentarmy_ops.observability.skip import is_skipped
-from agentarmy_ops.observability.tenant_label import tenant_of
+from agentarmy_ops.observability.tenant_label import request_tenant
 
 USER_KEY = "agentarmy.user"
 QUIET = ("/health", "/metrics")
@@ -50,7 +50,7 @@ class AccessLogMiddleware:
             level = logging.DEBUG
         if not _logger.isEnabledFor(level):
             return
-        tenant = tenant_of(scope)
+        tenant = request_tenant(scope)
         fields: dict[str, Any] = {
             "method": "WEBSOCKET" if scope["type"] == "websocket" else scope["method"],
             "path": _path(scope),

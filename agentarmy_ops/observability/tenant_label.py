@@ -11,7 +11,7 @@ UNKNOWN_TENANT = "unknown"
 TENANT_KEY = "agentarmy.tenant"
 
 
-def tenant_of(scope: Scope) -> TenantContext | None:
+def request_tenant(scope: Scope) -> TenantContext | None:
     """The tenant a request is for, inside of the block that works for it or outside."""
     tenant: TenantContext | None = scope.get(TENANT_KEY)
     return tenant or current_tenant()
@@ -19,5 +19,5 @@ def tenant_of(scope: Scope) -> TenantContext | None:
 
 def tenant_label(scope: Scope) -> str:
     """The tenant's id as text, or :data:`UNKNOWN_TENANT`."""
-    tenant = tenant_of(scope)
+    tenant = request_tenant(scope)
     return str(tenant.tenant_id) if tenant else UNKNOWN_TENANT
