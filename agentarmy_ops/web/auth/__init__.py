@@ -1,0 +1,1 @@
+"""Who may enter the gateway, and what they may do there."""
