@@ -200,8 +200,8 @@ def test_policies_are_told_apart_by_what_they_read_write_and_name(
 def test_to_judge_policies_waits_for_no_table_that_is_locked(
     app_database: AppDatabase, provision: Provision
 ) -> None:
-    """To print a policy PostgreSQL opens its table; another's will do."""
-    schemas = [provision(slug).tenant.schema_name for slug in ("acme", "globex")]
+    """To print a policy PostgreSQL opens its table; another's will do, of a name as long."""
+    schemas = [provision(slug).tenant.schema_name for slug in ("acme", "ecma")]
     for schema in schemas:
         with app_database.owner.connect() as other, app_database.owner.connect() as connection:
             for table in TABLES:

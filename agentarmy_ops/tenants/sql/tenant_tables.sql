@@ -4,7 +4,8 @@
 --
 -- To print a policy is what takes long, and it waits for who has the table locked exclusively. So
 -- equal policies over a tenant_id at the same place are printed once, by a table that is not
--- locked where there is one.
+-- locked where there is one. Equal is what is stored, which includes where in its statement each
+-- word stood: those of tables whose names are as long.
 WITH tables AS MATERIALIZED (
     SELECT n.nspname AS schema,
            c.relname AS name,
