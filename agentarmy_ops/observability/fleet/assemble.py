@@ -88,6 +88,7 @@ def _overview(
         state=state,
         history=stored.history,
         backups=stored.backups,
+        oldest_at=stored.oldest_at,
         stored_bytes=stored.stored_bytes,
         latest=stored.latest,
         proof=stored.proof,

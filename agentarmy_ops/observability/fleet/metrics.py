@@ -36,6 +36,11 @@ _OF_TENANT: tuple[tuple[str, str, _Value], ...] = (
         lambda tenant: tenant.history[-1].taken_at.timestamp() if tenant.history else None,
     ),
     (
+        "agentarmy_backup_oldest_timestamp_seconds",
+        "Moment that the oldest complete backup shows.",
+        lambda tenant: tenant.oldest_at.timestamp() if tenant.oldest_at else None,
+    ),
+    (
         "agentarmy_backup_last_verified_timestamp_seconds",
         "Moment that the newest verified backup shows.",
         _of_proof(lambda proof: proof.taken_at.timestamp()),

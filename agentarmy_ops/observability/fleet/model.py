@@ -65,8 +65,8 @@ class TenantOverview:
 
     ``history`` are its complete backups, oldest first, at most the newest
     :data:`~agentarmy_ops.observability.fleet.read.HISTORY`; ``backups`` and ``stored_bytes`` count
-    all of them. ``verdict`` is that on the newest backup which has one. ``problem`` says what of
-    this could not be read.
+    all of them, and ``oldest_at`` is the moment that the oldest of all shows. ``verdict`` is that
+    on the newest backup which has one. ``problem`` says what of this could not be read.
     """
 
     tenant_id: str
@@ -76,6 +76,7 @@ class TenantOverview:
     state: State
     history: tuple[BackupPoint, ...] = ()
     backups: int = 0
+    oldest_at: datetime | None = None
     stored_bytes: int = 0
     latest: LatestBackup | None = None
     proof: Proof | None = None

@@ -46,6 +46,7 @@ class Stored:
     listing: int
     history: tuple[BackupPoint, ...]
     backups: int
+    oldest_at: datetime | None
     stored_bytes: int
     latest: LatestBackup | None
     dumped: Dumped | None
@@ -89,6 +90,7 @@ class StoredReader:
                 for entry in entries[-HISTORY:]
             ),
             backups=len(entries),
+            oldest_at=time_of(entries[0].ref.backup_id) if entries else None,
             stored_bytes=sum(entry.stored_bytes for entry in entries),
             latest=latest,
             dumped=dumped,
