@@ -104,7 +104,7 @@ def _families(facts: DagsterFacts) -> Iterator[Metric]:
     runs = GaugeMetricFamily(
         "agentarmy_dagster_runs",
         "Runs in Dagster's storage, however old.",
-        labels=["job", "status"],
+        labels=["job_name", "status"],  # "job" is what Prometheus calls the target
     )
     for (job, status), number in sorted(facts.runs.items()):
         runs.add_metric([job, status.value], number)
