@@ -30,9 +30,25 @@ def seconds(value: float | None) -> str:
 
 
 def age(seconds_ago: float) -> str:
-    """How long ago in the unit that suits: ``5 min``, ``7 h``, ``12 d``."""
-    minutes = max(0, int(seconds_ago // 60))
+    """How long ago in the unit that suits: ``40 s``, ``5 min``, ``7 h``, ``12 d``."""
+    whole = max(0, int(seconds_ago))
+    if whole < 60:  # noqa: PLR2004
+        return f"{whole} s"
+    minutes = whole // 60
     if minutes < 120:  # noqa: PLR2004
         return f"{minutes} min"
     hours = minutes // 60
     return f"{hours} h" if hours < 48 else f"{hours // 24} d"  # noqa: PLR2004
+
+
+def duration(value: float) -> str:
+    """How long in the units that suit: ``0.68 s``, ``42 s``, ``5 min 3 s``, ``2 h 5 min``."""
+    if value < 10:  # noqa: PLR2004
+        return f"{value:.2f} s"
+    whole = round(value)
+    minutes, left = divmod(whole, 60)
+    if not minutes:
+        return f"{left} s"
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (0 if hours else left, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)

@@ -11,7 +11,6 @@ import pytest
 from agentarmy_ops.cli.app import COMMANDS
 from agentarmy_ops.cli.app import cli as root
 from agentarmy_ops.tenants.lock import tenant_lock
-from agentarmy_ops.text import one_line, size
 from agentarmy_ops_tests.cli.conftest import Cli
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
 
@@ -153,14 +152,3 @@ def test_python_dash_m_runs_it(start: Start, provision: Provision) -> None:
     assert (process.returncode, stdout) == (3, "")
     assert stderr.startswith("Error: there is no tenant nobody")
     assert stderr.count("\n") == 1
-
-
-def test_text_for_people() -> None:
-    assert [size(n) for n in (0, 1023, 1024, 5 << 20, 3 << 50)] == [
-        "0 B",
-        "1023 B",
-        "1.0 KiB",
-        "5.0 MiB",
-        "3072.0 TiB",
-    ]
-    assert one_line("a\x1b[31mb\nc \u00e9") == "a\\x1b[31mb\\nc \u00e9"

@@ -1,0 +1,48 @@
+"""The small picture of how a tenant's backups grow, as the numbers that a template draws."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agentarmy_ops.observability.fleet.model import BackupPoint
+from agentarmy_ops.text import size
+
+WIDTH, HEIGHT = 96, 24
+_MARGIN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """``points`` is the attribute of a polyline in a box of ``WIDTH`` by ``HEIGHT``, ``area`` that
+    of the polygon between it and zero; ``x`` and ``y`` the newest point; ``label`` says in words
+    what is seen."""
+
+    points: str
+    area: str
+    x: float
+    y: float
+    label: str
+
+
+def trend(history: Sequence[BackupPoint]) -> Trend | None:
+    """The stored sizes of backups, oldest first, one beside the other; the lower edge is zero, so
+    that a slope is as steep as the growth. None where there is no backup."""
+    if not history:
+        return None
+    sizes = [point.stored_bytes for point in history]
+    largest = max(sizes) or 1
+    step = (WIDTH - 2 * _MARGIN) / max(1, len(sizes) - 1)
+    spots = [
+        (
+            round(_MARGIN + number * step, 1) if len(sizes) > 1 else WIDTH / 2,
+            round(HEIGHT - _MARGIN - (HEIGHT - 2 * _MARGIN) * one / largest, 1),
+        )
+        for number, one in enumerate(sizes)
+    ]
+    label = f"stored size of the backup: {size(sizes[0])}"
+    if len(sizes) > 1:
+        label = f"stored size of {len(sizes)} backups: from {size(sizes[0])} to {size(sizes[-1])}"
+    x, y = spots[-1]
+    points = " ".join(f"{x:g},{y:g}" for x, y in spots)
+    bottom = HEIGHT - _MARGIN
+    area = f"{spots[0][0]:g},{bottom} {points} {x:g},{bottom}"
+    return Trend(points, area, x, y, label)
