@@ -2,11 +2,17 @@
 
 from dagster import Definitions, in_process_executor
 
+from agentarmy_ops.observability.sentry import start_sentry
 from agentarmy_ops.orchestration import assets, jobs, schedules, sensors
 from agentarmy_ops.orchestration.offboard import offboard_tenant
 from agentarmy_ops.orchestration.prune import prune_backups
 from agentarmy_ops.orchestration.resources import OpsResource
 from agentarmy_ops.orchestration.restore import restore_tenant
+from agentarmy_ops.orchestration.run_failures import run_failure_sensor
+from agentarmy_ops.settings import load_settings
+
+# Here, because both the code server and each run's process load this module.
+start_sentry(load_settings(), "dagster")
 
 defs = Definitions(
     assets=[
@@ -31,6 +37,7 @@ defs = Definitions(
     sensors=[
         sensors.tenant_registry_sensor,
         sensors.stale_backup_sensor,
+        run_failure_sensor,
     ],
     resources={"ops": OpsResource()},
     # A process per step would import everything again for each.

@@ -21,7 +21,7 @@ from agentarmy_ops.offboarding.records import BackupsMode as Mode
 from agentarmy_ops.offboarding.records import Certificate, Fate
 from agentarmy_ops.offboarding.request import cancel_offboarding, request_offboarding
 from agentarmy_ops.offboarding.steps import Step
-from agentarmy_ops.orchestration.outcomes import fail
+from agentarmy_ops.orchestration.failures import fail
 from agentarmy_ops.orchestration.policy import OWNERS
 from agentarmy_ops.orchestration.resources import OpsResource
 
@@ -89,7 +89,7 @@ def offboard_one_tenant(
         else:
             _erase(context, offboarder, config.tenant, mode, now=config.now)
     except OpsError as error:
-        raise fail(error) from None
+        raise fail(context, error, slug=config.tenant) from None
 
 
 def _request(

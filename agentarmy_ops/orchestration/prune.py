@@ -9,7 +9,7 @@ from pydantic import Field
 from agentarmy_ops.backups.prune import Pruner
 from agentarmy_ops.backups.pruned import Action, Pruned
 from agentarmy_ops.errors import OpsError
-from agentarmy_ops.orchestration.outcomes import fail, fail_if_any
+from agentarmy_ops.orchestration.failures import Failures, fail
 from agentarmy_ops.orchestration.resources import OpsResource
 from agentarmy_ops.tenants.registry import Registry, read_registry
 
@@ -36,23 +36,27 @@ def prune(context: OpExecutionContext, config: PruneConfig, ops: OpsResource) ->
     pruner = runtime.pruner(apply=config.apply)
     actions: Counter[Action] = Counter()
     freed_bytes = owners = 0
+    failures = Failures(context, "prune")
     try:
         with runtime.registry() as connection:
             registry = read_registry(connection)
         if not registry.tenants:
             # What a wrong DATABASE_URL looks like, too.
-            raise fail(OpsError("there are no tenants in shared.tenants: nothing is pruned"))
-        failures = dict(zip(registry.problems, registry.problems, strict=True))
+            error = OpsError("there are no tenants in shared.tenants: nothing is pruned")
+            raise fail(context, error)
+        failures.know(registry.tenants)
+        if registry.problems:
+            failures.add("registry", "; ".join(registry.problems), is_tenant=False)
         for pruned in _results(pruner, config.tenants, registry):
             owners += 1
             actions.update(item.action for item in pruned.items)
             freed_bytes += pruned.freed_bytes
             _log(context, pruned)
             if pruned.error:
-                failures[pruned.owner] = str(pruned.error)
+                failures.add(pruned.owner, pruned.error, is_tenant=pruned.slug is not None)
         swept = pruner.sweep() if config.tenants is None else 0
     except OpsError as error:
-        raise fail(error) from None
+        raise fail(context, error) from None
     context.add_output_metadata(
         {
             **{action.value: actions[action] for action in Action},
@@ -62,7 +66,7 @@ def prune(context: OpExecutionContext, config: PruneConfig, ops: OpsResource) ->
             "policy": str(pruner.policy),
         }
     )
-    fail_if_any("prune", failures, owners)
+    failures.fail_if_any(owners)
 
 
 def _results(pruner: Pruner, slugs: list[str] | None, registry: Registry) -> Iterator[Pruned]:
@@ -87,8 +91,6 @@ def _log(context: OpExecutionContext, pruned: Pruned) -> None:
             context.log.info(f"{item.ref}: {item.action}: {item.why}")
     kept, freed = pruned.count(Action.KEEP), pruned.freed_bytes
     context.log.info(f"{pruned.owner}: {kept} of {len(pruned.items)} kept, {freed} bytes freed")
-    if pruned.error:
-        context.log.error(str(pruned.error))
 
 
 @job(

@@ -24,7 +24,7 @@ from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.stored import Choice, choose_backup
 from agentarmy_ops.backups.restore.undo import undo_restore
 from agentarmy_ops.errors import InvalidInputError, OpsError
-from agentarmy_ops.orchestration.outcomes import fail
+from agentarmy_ops.orchestration.failures import fail
 from agentarmy_ops.orchestration.policy import OWNERS
 from agentarmy_ops.orchestration.resources import OpsResource
 from agentarmy_ops.runtime import Runtime
@@ -81,7 +81,7 @@ def restore_one_tenant(
         else:
             _restore(context, config, ops.runtime)
     except OpsError as error:
-        raise fail(error) from None
+        raise fail(context, error, slug=config.tenant) from None
 
 
 def _restore(context: OpExecutionContext, config: RestoreConfig, runtime: Runtime) -> None:

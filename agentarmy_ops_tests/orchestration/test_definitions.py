@@ -27,6 +27,7 @@ def test_the_code_location_holds_these_names() -> None:
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "tenant_registry_sensor",
         "stale_backup_sensor",
+        "run_failure_sensor",
     }
 
 

@@ -7,7 +7,8 @@ from dagster import AssetExecutionContext, AssetMaterialization, Output, asset
 from agentarmy_ops.backups.create import back_up_platform
 from agentarmy_ops.errors import OpsError
 from agentarmy_ops.orchestration.assets.tenant_backup import manifest_metadata
-from agentarmy_ops.orchestration.outcomes import fail, materialized, recorded
+from agentarmy_ops.orchestration.failures import fail
+from agentarmy_ops.orchestration.outcomes import materialized, recorded
 from agentarmy_ops.orchestration.policy import NOTHING, OWNERS
 from agentarmy_ops.orchestration.resources import OpsResource
 
@@ -31,7 +32,7 @@ def platform_backup(
     try:
         manifest = back_up_platform(runtime.source(), runtime.store, run_id=context.run.run_id)
     except OpsError as error:
-        raise fail(error) from None
+        raise fail(context, error) from None
     for item in manifest.left_out:
         context.log.warning(f"{item} is not part of the platform's backup")
     yield materialized(

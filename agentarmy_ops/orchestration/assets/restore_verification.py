@@ -21,9 +21,8 @@ from agentarmy_ops.backups.verify import verify_backups
 from agentarmy_ops.errors import OpsError
 from agentarmy_ops.orchestration.assets.platform_backup import platform_backup
 from agentarmy_ops.orchestration.assets.tenant_backup import tenant_backup
+from agentarmy_ops.orchestration.failures import Failures, fail
 from agentarmy_ops.orchestration.outcomes import (
-    fail,
-    fail_if_any,
     materialized,
     recorded,
     slugs_of_run,
@@ -63,29 +62,32 @@ def restore_verification(
 ) -> Iterator[AssetMaterialization | AssetObservation | Output[None]]:
     """Verify the newest backups of the run's tenants; each is recorded with its verdict."""
     runtime, slugs = ops.runtime, slugs_of_run(context)
+    failures = Failures(context, "verification")
     try:
-        refs, failures = _backups_of_run(context, runtime, slugs, config.backup_id)
+        refs = _backups_of_run(runtime, slugs, config.backup_id, failures)
         for verdict in verify_backups(runtime.verifier(context.run.run_id), refs):
             slug = str(verdict.slug)
             metadata = _metadata(verdict, runtime.store)
             if verdict.status is Status.VERIFIED:
                 yield materialized(context, slug, verdict.verification_id, metadata)
                 continue
-            context.log.error(f"{slug}: {verdict.status}: {verdict.summary}")
-            failures[slug] = f"{verdict.status}: {verdict.summary}"
+            failures.add(
+                slug,
+                f"{verdict.status}: {verdict.summary}",
+                kind=f"Verdict{verdict.status.title()}",
+            )
             yield AssetObservation(context.asset_key, partition=slug, metadata=metadata)
     except OpsError as error:
-        raise fail(error) from None
-    fail_if_any("verification", failures, len(slugs))
+        raise fail(context, error) from None
+    failures.fail_if_any(len(slugs))
     yield recorded()
 
 
 def _backups_of_run(
-    context: AssetExecutionContext, runtime: Runtime, slugs: list[str], backup_id: str | None
-) -> tuple[list[BackupRef], dict[str, str]]:
-    tenants, failures = tenants_of_run(context, runtime, slugs)
+    runtime: Runtime, slugs: list[str], backup_id: str | None, failures: Failures
+) -> list[BackupRef]:
     refs = []
-    for row in tenants:
+    for row in tenants_of_run(runtime, slugs, failures):
         try:
             entry = (
                 find_backup(runtime.store, row.slug, backup_id)
@@ -93,11 +95,10 @@ def _backups_of_run(
                 else latest_backup(runtime.store, row.slug)
             )
         except OpsError as error:
-            context.log.error("%s: %s", row.slug, error)  # noqa: TRY400 - one line for people
-            failures[row.slug] = str(error)
+            failures.add(row.slug, error)
         else:
             refs.append(entry.ref)
-    return refs, failures
+    return refs
 
 
 def _metadata(verdict: Verdict, store: Store) -> dict[str, Any]:

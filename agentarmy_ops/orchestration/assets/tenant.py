@@ -6,8 +6,8 @@ from dagster import AssetExecutionContext, AssetMaterialization, Config, Output,
 from pydantic import Field
 
 from agentarmy_ops.errors import OpsError
+from agentarmy_ops.orchestration.failures import Failures
 from agentarmy_ops.orchestration.outcomes import (
-    fail_if_any,
     materialized,
     recorded,
     slugs_of_run,
@@ -47,18 +47,17 @@ def tenant(
 ) -> Iterator[AssetMaterialization | Output[None]]:
     """Provision the run's tenants, or repair what is missing of them."""
     runtime, slugs = ops.runtime, slugs_of_run(context)
-    failures: dict[str, str] = {}
+    failures = Failures(context, "provisioning")
     for slug in slugs:
         try:
             result = runtime.provision(slug, name=config.name, admin_email=config.admin_email)
         except OpsError as error:
-            context.log.error("%s: %s", slug, error)  # noqa: TRY400 - the error is one line for people
-            failures[slug] = str(error)
+            failures.add(slug, error)
             continue
         # The run may be the first that knows this tenant.
         context.instance.add_dynamic_partitions(PARTITIONS_NAME, [slug])
         yield materialized(context, slug, str(result.tenant.id), _metadata(result))
-    fail_if_any("provisioning", failures, len(slugs))
+    failures.fail_if_any(len(slugs))
     yield recorded()
 
 

@@ -17,9 +17,8 @@ from agentarmy_ops.backups.create import back_up_tenants
 from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.errors import OpsError
 from agentarmy_ops.orchestration.assets.tenant import tenant
+from agentarmy_ops.orchestration.failures import Failures, fail
 from agentarmy_ops.orchestration.outcomes import (
-    fail,
-    fail_if_any,
     materialized,
     recorded,
     slugs_of_run,
@@ -62,16 +61,16 @@ def tenant_backup(
 ) -> Iterator[AssetMaterialization | Output[None]]:
     """Back up the run's tenants; each is recorded as soon as its manifest is written."""
     runtime, slugs = ops.runtime, config.tenants or slugs_of_run(context)
+    failures = Failures(context, "backup")
     try:
-        tenants, failures = tenants_of_run(context, runtime, slugs)
+        tenants = tenants_of_run(runtime, slugs, failures)
         outcomes = back_up_tenants(
             runtime.source(), runtime.store, tenants, run_id=context.run.run_id
         )
         for outcome in outcomes:
             slug = outcome.tenant.slug
             if outcome.manifest is None:
-                context.log.error(f"{slug}: {outcome.error}")
-                failures[slug] = str(outcome.error)
+                failures.add(slug, outcome.error or "no backup was made")
                 continue
             for item in outcome.manifest.left_out:
                 context.log.warning(f"{slug}: {item} is not part of the tenant's backup")
@@ -82,8 +81,8 @@ def tenant_backup(
                 manifest_metadata(outcome.manifest, runtime.store),
             )
     except OpsError as error:
-        raise fail(error) from None
-    fail_if_any("backup", failures, len(slugs))
+        raise fail(context, error) from None
+    failures.fail_if_any(len(slugs))
     yield recorded()
 
 
