@@ -1,23 +1,33 @@
 """The gateway: what is served on its one port, and the layers around it."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from dagster import DagsterInstance
+from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from agentarmy_ops.observability.access_log import AccessLogMiddleware
+from agentarmy_ops.observability.exporter import Exporter
 from agentarmy_ops.observability.fleet.cache import FleetCache
 from agentarmy_ops.observability.fleet.read import FleetReader
 from agentarmy_ops.observability.http_metrics import MetricsMiddleware
+from agentarmy_ops.observability.registry_reader import RegistryReader
 from agentarmy_ops.observability.request_id import RequestIdMiddleware
+from agentarmy_ops.observability.tenant_lookup import TenantLookup
+from agentarmy_ops.observability.tenant_middleware import TenantMiddleware
+from agentarmy_ops.orchestration.run_metrics import DagsterMetrics
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.settings import Settings
+from agentarmy_ops.web.auth.access import Access, create_access
 from agentarmy_ops.web.dagster_mount import DagsterMount
+from agentarmy_ops.web.fleet.routes import fleet_routes
 from agentarmy_ops.web.health.gateway import health_routes
+from agentarmy_ops.web.metrics import metrics_route
 from agentarmy_ops.web.pages import static_files
 from agentarmy_ops.web.security_headers import SecurityHeadersMiddleware
 from agentarmy_ops.web.workspace import Workspace
@@ -29,37 +39,68 @@ def create_gateway(runtime: Runtime, workspace_files: Sequence[Path]) -> ASGIApp
 
     Raises:
         ConfigurationError: settings of the gateway are missing or contradict each other.
+        DatabaseError: an embedded server does not start.
     """
     settings = runtime.settings
-    workspace = Workspace(workspace_files)
+    access = create_access(settings)
+    dagster_registry = CollectorRegistry()
+    workspace = Workspace(workspace_files, lambda instance: _measured(instance, dagster_registry))
     cache = FleetCache(
         FleetReader(lambda: runtime.store, runtime.registry), settings.fleet_refresh_seconds
     )
+    registry = RegistryReader(runtime.backup)
+    tenants = TenantLookup(registry)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         workspace.start()
         cache.start()
         yield
-        await run_in_threadpool(cache.stop)
-        await run_in_threadpool(workspace.stop)
+        tenants.close()
+        for stop in (cache.stop, workspace.stop, registry.close):
+            await run_in_threadpool(stop)
 
     app = Starlette(
         routes=[
             *health_routes(runtime, workspace),
+            metrics_route(Exporter(cache, settings, (REGISTRY, dagster_registry))),
+            *_for_tenants(fleet_routes(cache, settings), tenants),
+            *access.routes,
             static_files(),
             Mount("/", DagsterMount(workspace)),
         ],
         lifespan=lifespan,
     )
-    return _within_layers(app, settings)
+    return _within_layers(app, access, settings)
 
 
-def _within_layers(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Innermost first. What answers a request without asking further in, as the login does, is
+def _within_layers(app: ASGIApp, access: Access, settings: Settings) -> ASGIApp:
+    """Innermost first. What answers a request without asking further in, as who lets in does, is
     inside of what every answer needs: id, log line, headers, metrics."""
+    app = access.protect(app)
     app = MetricsMiddleware(app)
     https = (settings.gateway_url or "").startswith("https://")
     app = SecurityHeadersMiddleware(app, https=https)
     app = AccessLogMiddleware(app)
     return RequestIdMiddleware(app)
+
+
+def _for_tenants(routes: list[BaseRoute], lookup: TenantLookup) -> list[BaseRoute]:
+    """Routes that heed ``X-Tenant-ID``. Dagster's, and all others here, know no tenant."""
+    for route in routes:
+        if isinstance(route, Route):
+            route.app = TenantMiddleware(route.app, lookup=lookup)
+    return routes
+
+
+@contextmanager
+def _measured(instance: DagsterInstance, registry: CollectorRegistry) -> Iterator[None]:
+    """In this block, ``registry`` has what is known of the instance."""
+    metrics = DagsterMetrics(instance)
+    metrics.start()
+    registry.register(metrics)
+    try:
+        yield
+    finally:
+        registry.unregister(metrics)
+        metrics.stop()

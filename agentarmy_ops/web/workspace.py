@@ -3,19 +3,18 @@ the gateway answers while code loads and while Dagster's storage cannot be reach
 
 import logging
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster
 from dagster import DagsterInstance
-from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.types import ASGIApp
 
 from agentarmy_ops.text import one_line
+from agentarmy_ops.web.dagster_ui import RoleAwareWorkspace, create_dagster_ui
 from agentarmy_ops.web.health.causes import NotWell, cause_of
 
 logger = logging.getLogger(__name__)
@@ -38,18 +37,24 @@ class Opened:
     """What is there once Dagster's storage answered and the code locations were asked for."""
 
     instance: DagsterInstance
-    process: WorkspaceProcessContext
+    process: RoleAwareWorkspace
     ui: ASGIApp
 
 
 class Workspace:
     """``opened`` is None until Dagster is there; ``error`` says why it is not."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        """``files`` are ``workspace.yaml`` and others like it."""
+    def __init__(
+        self,
+        files: Sequence[Path],
+        beside: Callable[[DagsterInstance], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
+        """``files`` are ``workspace.yaml`` and others like it. ``beside`` is entered when the
+        instance is open, and left before it closes."""
         self.opened: Opened | None = None
         self.error: str | None = None
         self._files = [str(file) for file in files]
+        self._beside = beside
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, name="workspace", daemon=True)
 
@@ -93,7 +98,7 @@ class Workspace:
             _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_SECONDS, _POOL_MAX_OVERFLOW
         )
         process = stack.enter_context(
-            WorkspaceProcessContext(instance, WorkspaceFileTarget(self._files), dagster.__version__)
+            RoleAwareWorkspace(instance, WorkspaceFileTarget(self._files), dagster.__version__)
         )
-        ui = create_app_from_workspace_process_context(process, live_data_poll_rate=_POLL_MS)
-        return Opened(instance, process, ui)
+        stack.enter_context(self._beside(instance))
+        return Opened(instance, process, create_dagster_ui(process, live_data_poll_ms=_POLL_MS))

@@ -70,7 +70,9 @@ class AuthMiddleware:
         known = {ROLE: found.role, USER: found.user, SESSION: found.way is Way.SESSION}
         if scope["type"] == "websocket" and found.expires is not None:
             receive = _until(found.expires, receive, send)
-        await self.app({**scope, **known}, limited(scope, receive, BODY), send)
+        # In place: the log and the metrics around read the same scope.
+        scope.update(known)
+        await self.app(scope, limited(scope, receive, BODY), send)
 
     async def _decide(self, scope: Scope) -> Identity | Refusal | None:
         """Who enters; None: anybody may, here."""

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from agentarmy_ops.web.health.probe import Answer, Probe
@@ -21,7 +21,6 @@ class Report:
     """The answers by check."""
 
     answers: Mapping[str, Answer]
-    made_at: float = field(default_factory=time.monotonic)
 
     def status(self, needed: frozenset[str]) -> str:
         """``unavailable`` when a check of ``needed`` failed, ``degraded`` when any other did, else
@@ -49,15 +48,20 @@ class Report:
 class Reporter:
     """Asks all probes at once, for everybody who asks meanwhile and until a second later."""
 
-    def __init__(self, probes: Sequence[Probe]) -> None:
+    def __init__(
+        self, probes: Sequence[Probe], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``clock`` tells seconds."""
         self._probes = probes
+        self._clock = clock
         self._last: Report | None = None
+        self._kept_until = 0.0
         self._asking: asyncio.Task[Report] | None = None
 
     async def report(self) -> Report:
         """At most :data:`KEPT_SECONDS` old, and there at the latest when the slowest probe gives
         up."""
-        if self._last is not None and time.monotonic() - self._last.made_at < KEPT_SECONDS:
+        if self._last is not None and self._clock() < self._kept_until:
             return self._last
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask())
@@ -69,6 +73,7 @@ class Reporter:
             answers = await asyncio.gather(*(probe.answer() for probe in self._probes))
             names = [probe.name for probe in self._probes]
             self._last = Report(dict(zip(names, answers, strict=True)))
+            self._kept_until = self._clock() + KEPT_SECONDS
             return self._last
         finally:
             self._asking = None
