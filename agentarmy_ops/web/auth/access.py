@@ -63,7 +63,7 @@ def create_access(settings: Settings, *, iap_keys_url: str = KEYS_URL) -> Access
             gate = OpenGate()
         case GatewayAuth.TOKEN:
             tokens = read_tokens(settings)
-            sessions = Sessions(tokens, time.time)
+            sessions = Sessions(tokens)
             gate = TokenGate(tokens, sessions, limit, url)
             routes = list(Login(gate, sessions, url).routes)
         case GatewayAuth.IAP:
