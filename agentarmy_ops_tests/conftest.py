@@ -11,6 +11,7 @@ pytest_plugins = [
     "agentarmy_ops_tests.fix_dagster",
     "agentarmy_ops_tests.fix_secrets",
     "agentarmy_ops_tests.fix_gcs",
+    "agentarmy_ops_tests.fix_sentry",
 ]
 
 
