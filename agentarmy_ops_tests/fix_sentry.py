@@ -20,6 +20,7 @@ class Received:
 
     address: str = ""
     status: int = 200
+    answered: int = 0
     bodies: list[bytes] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     arrived: threading.Condition = field(default_factory=threading.Condition)
@@ -96,6 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
+        self.received.answered += 1
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""

@@ -36,6 +36,9 @@ def tenant_context(tenant: "Tenant | TenantContext") -> Iterator[TenantContext]:
     token = _current.set(context)
     try:
         yield context
+    except Exception as error:
+        note_context(error, _CONTEXT, context)
+        raise
     finally:
         _current.reset(token)
 
