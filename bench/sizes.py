@@ -14,7 +14,7 @@ class Size:
     By PostgreSQL major, ``steps`` are the numbers of tenants at which a growing fleet is measured,
     and ``verified`` is how many tenants' backups are verified at most. ``loop_sample`` is how
     many tenants stand for all in the loop of pg_dump. ``catalog`` is how many tenants are listed,
-    and how many backups of each.
+    and how many backups of each; ``exporter`` the same for the metrics of all.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Size:
     large_bytes: int
     memory_bytes: tuple[int, ...]
     catalog: tuple[int, int]
+    exporter: tuple[int, int]
     batch: int = 250
 
     def verified_step(self, major: int) -> int:
@@ -47,6 +48,7 @@ SIZES = {
         large_bytes=100 * MB,
         memory_bytes=(100 * MB,),
         catalog=(20, 30),
+        exporter=(100, 3),
     ),
     "full": Size(
         name="full",
@@ -57,5 +59,6 @@ SIZES = {
         large_bytes=2 * GB,
         memory_bytes=(100 * MB, 5 * GB),
         catalog=(200, 60),
+        exporter=(10_000, 24),
     ),
 }

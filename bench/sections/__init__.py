@@ -1,7 +1,18 @@
 """The sections, in the order in which they are measured and shown."""
 
 from bench.section import Section
-from bench.sections import catalog, fleet, large, memory, nightly, planner, profile, stages, verify
+from bench.sections import (
+    catalog,
+    exporter,
+    fleet,
+    large,
+    memory,
+    nightly,
+    planner,
+    profile,
+    stages,
+    verify,
+)
 
 SECTIONS: tuple[Section, ...] = (
     fleet.SECTION,
@@ -13,4 +24,5 @@ SECTIONS: tuple[Section, ...] = (
     memory.SECTION,
     nightly.SECTION,
     catalog.SECTION,
+    exporter.SECTION,
 )
