@@ -106,7 +106,7 @@ def _families(facts: DagsterFacts) -> Iterator[Metric]:
         "Runs in Dagster's storage, however old.",
         labels=["job_name", "status"],  # "job" is what Prometheus calls the target
     )
-    for (job, status), number in sorted(facts.runs.items()):
+    for (job, status), number in facts.runs.items():
         runs.add_metric([job, status.value], number)
     yield runs
     yield GaugeMetricFamily(
