@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import sentry_sdk
+
+from agentarmy_ops.observability.notify import Notifier
 
 PATIENCE_SECONDS = 30
 
@@ -126,6 +129,10 @@ def sentry_server() -> Iterator[Received]:
 @pytest.fixture
 def webhook() -> Iterator[Received]:
     """A web server that takes any POST."""
+    # All of Apprise is loaded when its first address is read, and with it a deprecated module.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        Notifier(["json://localhost"]).check()
     yield from _serve(Received())
 
 

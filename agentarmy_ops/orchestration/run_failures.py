@@ -1,5 +1,6 @@
 """Runs that failed: one message to people a tick, and what no run could tell Sentry by itself."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -156,7 +157,7 @@ def _untold(error: SerializableErrorInfo | None, kind: str) -> Untold | None:
     while inner := root.cause or root.context:
         root = inner
     name = root.cls_name or kind
-    message = root.message.strip().removeprefix(f"{name}: ")
+    message = re.sub(rf"^[\w.]*\b{re.escape(name)}: ", "", root.message.strip())
     return Untold(name, one_line(message), error.to_string())
 
 
