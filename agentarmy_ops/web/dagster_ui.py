@@ -41,6 +41,19 @@ class _GuardedWebserver(
 ):
     """Asks the guard where each query comes by, however it was sent."""
 
+    async def graphql_http_endpoint(self, request: Request) -> Response:
+        """A body that is no object is the sender's mistake, of which Dagster makes one of ours."""
+        if request.method == "POST" and "json" in request.headers.get("content-type", ""):
+            try:
+                data = await request.json()  # kept by the request, so not read twice
+            except (ValueError, RecursionError):
+                data = None
+            if not isinstance(data, dict):
+                message = "a GraphQL request is one JSON object with a query"
+                return JSONResponse({"errors": [{"message": message}]}, 400)
+        response: Response = await super().graphql_http_endpoint(request)
+        return response
+
     async def execute_graphql_request(
         self,
         request: Request,
@@ -48,7 +61,7 @@ class _GuardedWebserver(
         variables: dict[str, Any] | None,
         operation_name: str | None,
     ) -> JSONResponse:
-        refused = objection(request, query)
+        refused = await objection(request, query)
         if refused:
             return JSONResponse({"data": None, "errors": [refused.error]}, refused.status)
         return await super().execute_graphql_request(request, query, variables, operation_name)
@@ -61,7 +74,7 @@ class _GuardedWebserver(
         variables: dict[str, Any] | None,
         operation_name: str | None,
     ) -> tuple[Task[Any] | None, GraphQLFormattedError | None]:
-        refused = objection(websocket, query)
+        refused = await objection(websocket, query)
         if refused:
             return None, refused.error
         return await super().execute_graphql_subscription(

@@ -18,14 +18,17 @@ from graphql import (
     TokenKind,
     parse,
 )
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from agentarmy_ops.web.auth.failures import record
 from agentarmy_ops.web.auth.identity import READ_ONLY, ROLE, Role
 
-TOKENS = 20_000
+MAX_LENGTH = 200_000
+"""Characters of a document; comments are no tokens."""
+MAX_TOKENS = 10_000
 """Tokens of a document. The largest of Dagster's pages has less than a tenth."""
-DEPTH = 100
+MAX_DEPTH = 100
 """Brackets within brackets. The parser takes some Python frames for each, and there are 1,000."""
 _OPENING = frozenset({TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L})
 _CLOSING = frozenset({TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R})
@@ -39,18 +42,20 @@ class Objection:
     error: GraphQLFormattedError
 
 
-def objection(connection: HTTPConnection, text: object) -> Objection | None:
+async def objection(connection: HTTPConnection, text: object) -> Objection | None:
     """Why this document is not executed for whoever sent it; None: it may be.
 
     Nobody's mutation by a GET, for a link on any page sends that, with the session's cookie. No
     viewer's mutation at all, in whichever operation of the document, for the name of the
     operation that is executed comes separately. Whoever is not an operator is a viewer.
     """
+    if not isinstance(text, str):
+        return Objection(400, {"message": "a GraphQL query is a text"})
     trusted = connection.scope.get(ROLE) is Role.OPERATOR
     if trusted and connection.scope.get("method") == "POST":
         return None
     try:
-        changes = _changes(_as_text(text))
+        changes = await run_in_threadpool(_changes, text)
     except GraphQLError as error:
         return Objection(400, error.formatted)
     if changes and not trusted:
@@ -61,19 +66,15 @@ def objection(connection: HTTPConnection, text: object) -> Objection | None:
     return None
 
 
-def _as_text(text: object) -> str:
-    if not isinstance(text, str):
-        raise GraphQLError("a GraphQL query is a text")
-    return text
-
-
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _changes(text: str) -> bool:
     """Whether a mutation is among the operations. Pages send the same texts again and again.
 
     Raises:
         GraphQLError: it cannot be read, or not without much work.
     """
+    if len(text) > MAX_LENGTH:
+        raise GraphQLError(f"a document may have {MAX_LENGTH} characters at most")
     _check_size(text)
     return any(
         isinstance(part, OperationDefinitionNode) and part.operation is OperationType.MUTATION
@@ -85,11 +86,11 @@ def _check_size(text: str) -> None:
     """Raises: GraphQLError: the parser would take long, or more frames than Python has."""
     lexer = Lexer(Source(text))
     depth = 0
-    for _ in range(TOKENS):
+    for _ in range(MAX_TOKENS):
         kind = lexer.advance().kind
         if kind is TokenKind.EOF:
             return
         depth += (kind in _OPENING) - (kind in _CLOSING)
-        if depth > DEPTH:
-            raise GraphQLSyntaxError(lexer.source, lexer.token.start, f"deeper than {DEPTH}")
-    raise GraphQLSyntaxError(lexer.source, lexer.token.start, f"more than {TOKENS} tokens")
+        if depth > MAX_DEPTH:
+            raise GraphQLSyntaxError(lexer.source, lexer.token.start, f"deeper than {MAX_DEPTH}")
+    raise GraphQLSyntaxError(lexer.source, lexer.token.start, f"more than {MAX_TOKENS} tokens")
