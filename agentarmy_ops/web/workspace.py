@@ -77,6 +77,14 @@ class Workspace:
             raise NotWell(self.error or "still loading")
         return self.opened
 
+    def check(self) -> None:
+        """The health check of it.
+
+        Raises:
+            NotWell: nothing is opened yet.
+        """
+        self.get()
+
     def _live(self) -> None:
         while not self._ended.is_set():
             with ExitStack() as stack:

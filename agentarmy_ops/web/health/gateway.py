@@ -20,11 +20,12 @@ from agentarmy_ops.web.workspace import Workspace
 # a server's own answer is mostly the one that is shown.
 PROBE_SECONDS = 3.0
 
-# Without these the gateway has nothing to show. With any other missing it shows what is wrong,
-# which is what it is for.
-NEEDED = frozenset({"database", "backup_database", "dagster_storage", "code_locations"})
-# A daemon may be started after the gateway, and where there are several gateways there is one.
-NEEDED_TO_START = NEEDED | {"redis", "backup_store"}
+# Without these there is nothing to show, and nothing that could be started. With any other missing
+# the gateway shows what is wrong, which is what it is for.
+NEEDED_TO_SERVE = frozenset({"database", "backup_database", "dagster_storage", "dagster_ui"})
+# Once, all must have been there: a release that cannot load its code, or lacks an address, must not
+# take over. But the daemon: it may be started later, and is no part of the gateway.
+NEEDED_TO_START = NEEDED_TO_SERVE | {"code_locations", "redis", "backup_store"}
 
 
 def health_routes(runtime: Runtime, workspace: Workspace) -> list[BaseRoute]:
@@ -41,6 +42,7 @@ def health_routes(runtime: Runtime, workspace: Workspace) -> list[BaseRoute]:
         "database": lambda: check_database(owner),
         "backup_database": lambda: check_database(backup),
         "dagster_storage": lambda: check_database(storage),
+        "dagster_ui": workspace.check,
         "code_locations": lambda: check_code_locations(
             workspace.get().process.get_current_workspace()
         ),
@@ -50,5 +52,6 @@ def health_routes(runtime: Runtime, workspace: Workspace) -> list[BaseRoute]:
     if redis_url is not None:
         checks["redis"] = lambda: check_redis(redis_url)
     probes = [Probe(name, check, timeout=PROBE_SECONDS) for name, check in checks.items()]
-    health = HealthRoutes(Reporter(probes), needed_to_serve=NEEDED, needed_to_start=NEEDED_TO_START)
-    return health.routes()
+    return HealthRoutes(
+        Reporter(probes), needed_to_serve=NEEDED_TO_SERVE, needed_to_start=NEEDED_TO_START
+    ).routes()

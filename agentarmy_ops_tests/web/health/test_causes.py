@@ -29,3 +29,23 @@ from agentarmy_ops.web.health.causes import NotWell, cause_of
 )
 def test_a_cause_is_a_few_words_without_names(error: Exception, shown: str) -> None:
     assert cause_of(error) == shown
+
+
+def test_a_cause_is_looked_for_behind_what_was_made_of_it() -> None:
+    try:
+        try:
+            raise OSError("connection refused")
+        except OSError as error:
+            raise RuntimeError("too many retries for DB connection") from error
+    except RuntimeError as error:
+        assert cause_of(error) == "connection refused"
+
+
+def test_what_an_error_hides_stays_hidden() -> None:
+    try:
+        try:
+            raise OSError("connection refused")
+        except OSError:
+            raise StoreError("cannot list x") from None
+    except StoreError as error:
+        assert cause_of(error) == "failed"

@@ -163,7 +163,7 @@ def test_daemons(stack: Stack) -> None:
     with pytest.raises(NotWell, match=r"no heartbeat for 300 s of sensor, .*queued_run"):
         check_daemon(instance)
     beat(instance, 0, but="SCHEDULER")
-    with pytest.raises(NotWell, match="no heartbeat for 300 s of scheduler$"):
+    with pytest.raises(NotWell, match=r"no heartbeat for 300 s of scheduler$"):
         check_daemon(instance)
     beat(instance, HEARTBEAT_SECONDS - 60)
     check_daemon(instance)

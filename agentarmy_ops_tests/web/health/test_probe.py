@@ -93,7 +93,7 @@ def test_two_who_ask_at_once_get_one_answer(gate: threading.Event) -> None:
     check = Hanging(gate)
     probe = Probe("x", check, timeout=60)
 
-    async def both() -> list[Answer]:
+    async def both() -> tuple[Answer, Answer]:
         asked = asyncio.gather(probe.answer(), probe.answer())
         await asyncio.sleep(0)
         gate.set()
