@@ -1,7 +1,7 @@
 """A fleet as its reader sees it: a registry with schemas, and the objects of many nights' backups.
 
-The schemas are empty, and so are the archives, which nobody reads; manifests are copies of that of
-a real backup.
+Empty is what nobody reads: schemas, archives, and all objects of backups but the newest. Manifests
+are copies of that of a real backup.
 """
 
 import secrets
@@ -33,27 +33,20 @@ class ListedFleet:
     tenants: list[Tenant]
     template: Manifest
 
-    def store_night(self, begun: datetime) -> None:
+    def store_night(self, begun: datetime, *, newest: bool = True) -> None:
         """A verified backup of each tenant and of the platform part, begun then."""
         backup_id, verification_id = new_id(begun), new_id(begun + timedelta(hours=1))
         for tenant in (*self.tenants, None):
             ref = BackupRef(tenant.slug if tenant else None, backup_id)
+            verification = ref.verification(verification_id, Status.VERIFIED)
             folder = self.root / ref.prefix
             folder.mkdir(parents=True)
-            (self.root / ref.archive).touch()
-            (self.root / ref.manifest).write_bytes(self._manifest(ref, tenant))
-            verdict = Verdict(
-                verification_id=verification_id,
-                slug=ref.slug,
-                backup_id=backup_id,
-                status=Status.VERIFIED,
-                started_at=begun,
-                finished_at=begun + timedelta(hours=1),
-                restore_seconds=secrets.randbelow(5000) / 1000,
-            )
-            (self.root / ref.verification(verification_id, verdict.status)).write_bytes(
-                verdict.encode()
-            )
+            for name in (ref.archive, ref.manifest, verification):
+                (self.root / name).touch()
+            if newest:
+                (self.root / ref.manifest).write_bytes(self._manifest(ref, tenant))
+                verdict = _verdict(ref, verification_id, begun)
+                (self.root / verification).write_bytes(verdict.encode())
 
     def _manifest(self, ref: BackupRef, tenant: Tenant | None) -> bytes:
         facts = tenant and TenantFacts(
@@ -77,9 +70,23 @@ def listed_fleet(lab: Lab, tenants: int, nights: int) -> ListedFleet:
             connection.execute(f"CREATE SCHEMA {schema_name(slug)}".encode())
         rows = read_tenants(connection)
     listed = ListedFleet(fleet.conninfo, lab.folder / "listed", rows, template)
-    for begun in _nights(nights):
-        listed.store_night(begun)
+    *before, last = _nights(nights)
+    for begun in before:
+        listed.store_night(begun, newest=False)
+    listed.store_night(last)
     return listed
+
+
+def _verdict(ref: BackupRef, verification_id: str, begun: datetime) -> Verdict:
+    return Verdict(
+        verification_id=verification_id,
+        slug=ref.slug,
+        backup_id=ref.backup_id,
+        status=Status.VERIFIED,
+        started_at=begun,
+        finished_at=begun + timedelta(hours=1),
+        restore_seconds=secrets.randbelow(5000) / 1000,
+    )
 
 
 def _nights(number: int) -> Iterable[datetime]:

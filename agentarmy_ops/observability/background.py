@@ -78,4 +78,9 @@ class Background(Generic[_T]):
         while not self._stopping.is_set():
             started = monotonic()
             self.refresh_now()
-            self._stopping.wait(max(self._every, _REST * (monotonic() - started)))
+            self._stopping.wait(pause(self._every, monotonic() - started))
+
+
+def pause(every_seconds: float, taken_seconds: float) -> float:
+    """How long to wait after a reading that took so long."""
+    return max(every_seconds, _REST * taken_seconds)
