@@ -20,12 +20,15 @@ from agentarmy_ops.observability.registry_reader import RegistryReader
 from agentarmy_ops.observability.request_id import RequestIdMiddleware
 from agentarmy_ops.observability.tenant_lookup import TenantLookup
 from agentarmy_ops.observability.tenant_middleware import TenantMiddleware
+from agentarmy_ops.orchestration.health.metrics import HealthMetrics
 from agentarmy_ops.orchestration.run_metrics import DagsterMetrics
+from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.settings import Settings
 from agentarmy_ops.web.auth.access import Access, create_access
 from agentarmy_ops.web.dagster_mount import DagsterMount
 from agentarmy_ops.web.fleet.routes import fleet_routes
+from agentarmy_ops.web.health.checks import check_database
 from agentarmy_ops.web.health.gateway import health_routes
 from agentarmy_ops.web.metrics import metrics_route
 from agentarmy_ops.web.pages import static_files
@@ -44,7 +47,12 @@ def create_gateway(runtime: Runtime, workspace_files: Sequence[Path]) -> ASGIApp
     settings = runtime.settings
     access = create_access(settings)
     dagster_registry = CollectorRegistry()
-    workspace = Workspace(workspace_files, lambda instance: _measured(instance, dagster_registry))
+    storage = ConnInfo.parse(runtime.dagster_url, name="DAGSTER_DATABASE_URL")
+    workspace = Workspace(
+        workspace_files,
+        storage=lambda: check_database(storage),
+        beside=lambda instance: _measured(instance, dagster_registry),
+    )
     cache = FleetCache(
         FleetReader(lambda: runtime.store, runtime.registry), settings.fleet_refresh_seconds
     )
@@ -62,7 +70,7 @@ def create_gateway(runtime: Runtime, workspace_files: Sequence[Path]) -> ASGIApp
 
     app = Starlette(
         routes=[
-            *health_routes(runtime, workspace),
+            *health_routes(runtime, storage, workspace),
             metrics_route(Exporter(cache, settings, (REGISTRY, dagster_registry))),
             *_for_tenants(fleet_routes(cache, settings), tenants),
             *access.routes,
@@ -96,11 +104,13 @@ def _for_tenants(routes: list[BaseRoute], lookup: TenantLookup) -> list[BaseRout
 @contextmanager
 def _measured(instance: DagsterInstance, registry: CollectorRegistry) -> Iterator[None]:
     """In this block, ``registry`` has what is known of the instance."""
-    metrics = DagsterMetrics(instance)
-    metrics.start()
-    registry.register(metrics)
+    collectors = (DagsterMetrics(instance), HealthMetrics(instance))
+    for collector in collectors:
+        collector.start()
+        registry.register(collector)
     try:
         yield
     finally:
-        registry.unregister(metrics)
-        metrics.stop()
+        for collector in collectors:
+            registry.unregister(collector)
+            collector.stop()

@@ -47,13 +47,17 @@ class Workspace:
     def __init__(
         self,
         files: Sequence[Path],
+        *,
+        storage: Callable[[], None],
         beside: Callable[[DagsterInstance], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
-        """``files`` are ``workspace.yaml`` and others like it. ``beside`` is entered when the
-        instance is open, and left before it closes."""
+        """``files`` are ``workspace.yaml`` and others like it. ``storage`` raises when Dagster's
+        storage does not answer: Dagster itself would try for a dozen seconds before it says so.
+        ``beside`` is entered when the instance is open, and left before it closes."""
         self.opened: Opened | None = None
         self.error: str | None = None
         self._files = [str(file) for file in files]
+        self._storage = storage
         self._beside = beside
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, name="workspace", daemon=True)
@@ -101,6 +105,7 @@ class Workspace:
                 self.opened = None
 
     def _open(self, stack: ExitStack) -> Opened:
+        self._storage()
         instance = stack.enter_context(DagsterInstance.get())
         instance.optimize_for_webserver(
             _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_SECONDS, _POOL_MAX_OVERFLOW

@@ -74,11 +74,8 @@ class Relay:
 
     async def _end(self) -> None:
         await self._cut()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0)  # in which aborted connections are closed
+        # Theirs end with their connections.
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = f"{self.server.params['host']}/.s.PGSQL.{self.server.params.get('port', 5432)}"

@@ -28,8 +28,8 @@ NEEDED_TO_SERVE = frozenset({"database", "backup_database", "dagster_storage", "
 NEEDED_TO_START = NEEDED_TO_SERVE | {"code_locations", "redis", "backup_store"}
 
 
-def health_routes(runtime: Runtime, workspace: Workspace) -> list[BaseRoute]:
-    """``/health``, ``/health/ready``, ``/health/startup``.
+def health_routes(runtime: Runtime, storage: ConnInfo, workspace: Workspace) -> list[BaseRoute]:
+    """``/health``, ``/health/ready``, ``/health/startup``. ``storage`` is Dagster's.
 
     Raises:
         ConfigurationError: an address in the settings cannot be read.
@@ -37,7 +37,6 @@ def health_routes(runtime: Runtime, workspace: Workspace) -> list[BaseRoute]:
     """
     redis_url = runtime.settings.redis_url
     owner, backup = runtime.owner, runtime.backup
-    storage = ConnInfo.parse(runtime.dagster_url, name="DAGSTER_DATABASE_URL")
     checks: dict[str, Check] = {
         "database": lambda: check_database(owner),
         "backup_database": lambda: check_database(backup),

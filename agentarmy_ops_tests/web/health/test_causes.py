@@ -31,21 +31,20 @@ def test_a_cause_is_a_few_words_without_names(error: Exception, shown: str) -> N
     assert cause_of(error) == shown
 
 
+def raised(error: Exception, cause: Exception | None) -> Exception:
+    """``error`` as it is when it was raised while another was handled, from ``cause``."""
+    error.__context__ = OSError("connection refused")
+    error.__cause__ = cause
+    return error
+
+
 def test_a_cause_is_looked_for_behind_what_was_made_of_it() -> None:
-    try:
-        try:
-            raise OSError("connection refused")
-        except OSError as error:
-            raise RuntimeError("too many retries for DB connection") from error
-    except RuntimeError as error:
-        assert cause_of(error) == "connection refused"
+    gave_up = raised(RuntimeError("too many retries for DB connection"), OSError("timed out"))
+    assert cause_of(gave_up) == "no answer in time"
+    during = RuntimeError("too many retries for DB connection")
+    during.__context__ = OSError("connection refused")
+    assert cause_of(during) == "connection refused"
 
 
 def test_what_an_error_hides_stays_hidden() -> None:
-    try:
-        try:
-            raise OSError("connection refused")
-        except OSError:
-            raise StoreError("cannot list x") from None
-    except StoreError as error:
-        assert cause_of(error) == "failed"
+    assert cause_of(raised(StoreError("cannot list x"), None)) == "failed"
