@@ -15,9 +15,9 @@ SERVER_ERROR = 500
 class Exchange:
     """What becomes of one request, HTTP or websocket.
 
-    ``ended`` is called once: when the last byte of the answer has been handed to the server (what
-    the application does afterwards, such as Starlette's background tasks, does not count), or
-    when the application returned or raised before that. A websocket ends here with its
+    ``ended`` is called once: when the application hands over the last byte of its answer (what it
+    does afterwards, such as Starlette's background tasks, does not count), or when it returned or
+    raised before that. A websocket ends here with its
     handshake, however long it then lives.
 
     ``status`` is then that of the answer; :data:`CLIENT_CLOSED_REQUEST` when the application
@@ -49,11 +49,12 @@ class Exchange:
             return message
 
         async def watched_send(message: Message) -> None:
-            # Noted before it is sent: a client that has all of its answer may go at once.
+            # Before it is sent: a client that has its whole answer may go at once, or look at
+            # the metrics.
             self._note(message)
-            await send(message)
             if self._complete:
                 self._end()
+            await send(message)
 
         try:
             await app(self.scope, watched_receive, watched_send)

@@ -65,9 +65,10 @@ class MetricsMiddleware:
 
     def _count(self, exchange: Exchange) -> None:
         scope = exchange.scope
-        method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
-        if method != WEBSOCKET and method not in _METHODS:
-            method = "other"
+        if scope["type"] == "websocket":
+            method = WEBSOCKET
+        else:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
         endpoint, tenant = route_template(scope, self.app), tenant_label(scope)
         self._instruments.requests.labels(method, endpoint, str(exchange.status), tenant).inc()
         self._instruments.duration.labels(method, endpoint, tenant).observe(exchange.seconds)

@@ -62,7 +62,7 @@ def configure_logging(environment: Environment, *, stream: TextIO | None = None)
     else as JSON.
 
     For the program, not for libraries. Replaces a handler that an earlier call made and leaves
-    others. Our own loggers and uvicorn's write from INFO on, all others from WARNING on.
+    others. Our own loggers write from INFO on, all others from WARNING on.
     """
     handler = _Handler(stream or sys.stderr)
     people = environment is Environment.DEVELOPMENT
@@ -71,9 +71,15 @@ def configure_logging(environment: Environment, *, stream: TextIO | None = None)
     for old in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    for name in ("agentarmy_ops", "uvicorn"):
-        logging.getLogger(name).setLevel(logging.INFO)
+    logging.getLogger("agentarmy_ops").setLevel(logging.INFO)
 
 
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours, and known again."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Without uvicorn's lines of requests: of a websocket it writes the query string, too, as
+        logger ``uvicorn.error`` and at level INFO."""
+        if record.name.startswith("uvicorn") and record.levelno < logging.WARNING:
+            return False
+        return super().filter(record)
