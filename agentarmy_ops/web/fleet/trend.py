@@ -25,24 +25,26 @@ class Trend:
 
 def trend(history: Sequence[BackupPoint]) -> Trend | None:
     """The stored sizes of backups, oldest first, one beside the other; the lower edge is zero, so
-    that a slope is as steep as the growth. None where there is no backup."""
-    if not history:
+    that a slope is as steep as the growth. None where there are no two backups to compare."""
+    if len(history) < 2:  # noqa: PLR2004
         return None
     sizes = [point.stored_bytes for point in history]
     largest = max(sizes) or 1
-    step = (WIDTH - 2 * _MARGIN) / max(1, len(sizes) - 1)
+    step = (WIDTH - 2 * _MARGIN) / (len(sizes) - 1)
+    bottom = HEIGHT - _MARGIN
     spots = [
         (
-            round(_MARGIN + number * step, 1) if len(sizes) > 1 else WIDTH / 2,
-            round(HEIGHT - _MARGIN - (HEIGHT - 2 * _MARGIN) * one / largest, 1),
+            round(_MARGIN + number * step, 1),
+            round(bottom - (HEIGHT - 2 * _MARGIN) * one / largest, 1),
         )
         for number, one in enumerate(sizes)
     ]
-    label = f"stored size of the backup: {size(sizes[0])}"
-    if len(sizes) > 1:
-        label = f"stored size of {len(sizes)} backups: from {size(sizes[0])} to {size(sizes[-1])}"
     x, y = spots[-1]
     points = " ".join(f"{x:g},{y:g}" for x, y in spots)
-    bottom = HEIGHT - _MARGIN
-    area = f"{spots[0][0]:g},{bottom} {points} {x:g},{bottom}"
-    return Trend(points, area, x, y, label)
+    return Trend(
+        points=points,
+        area=f"{_MARGIN},{bottom} {points} {x:g},{bottom}",
+        x=x,
+        y=y,
+        label=f"stored size of {len(sizes)} backups: from {size(sizes[0])} to {size(sizes[-1])}",
+    )
