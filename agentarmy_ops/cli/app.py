@@ -1,6 +1,7 @@
 """The root of all commands. Each is imported when it is asked for, so that none waits for what
 only another needs."""
 
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -55,6 +56,21 @@ class RootGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception:
+            _watch_for_crash()
+            raise
+
+
+def _watch_for_crash() -> None:
+    """Let Sentry, where there is one, hear of the error that is about to end this process. Not
+    earlier: most commands never need it, and it takes a quarter of a second."""
+    from agentarmy_ops.observability.sentry import start_sentry  # noqa: PLC0415
+    from agentarmy_ops.settings import load_settings  # noqa: PLC0415
+
+    with suppress(OpsError):
+        start_sentry(load_settings(), "cli")
 
 
 @click.group(

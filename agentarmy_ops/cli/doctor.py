@@ -29,7 +29,7 @@ def doctor(fix: bool, as_json: bool) -> None:
     """Check that backups and their proof can work here, and say what to do where not.
 
     Client tools, the backup role, the registry, the server's locks, the scratch server and its
-    extensions, disks, secrets, Redis, Dagster's storage.
+    extensions, disks, secrets, Redis, Dagster's storage, Sentry, addresses of notifications.
     """
     findings = list(examine(Runtime(), fix=fix))
     level = worst(findings)

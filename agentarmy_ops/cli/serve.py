@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from agentarmy_ops.observability.logs import configure_logging
+from agentarmy_ops.observability.sentry import start_sentry, watched
 from agentarmy_ops.runtime import Runtime
 
 
@@ -41,11 +42,11 @@ def serve(host: str, port: int, workspace_files: tuple[Path, ...]) -> None:
     from agentarmy_ops.web import server  # noqa: PLC0415
     from agentarmy_ops.web.app import create_gateway  # noqa: PLC0415
 
-    home = dagster_home()
     runtime = Runtime()
-    configure_logging(runtime.settings.environment)
     server.refuse_open_door(runtime.settings, host)
+    files = workspace_files or (workspace_file(dagster_home()),)
     with server.listen(host, port) as listener:
+        configure_logging(runtime.settings.environment)
+        start_sentry(runtime.settings, "gateway")
         # This process holds the embedded servers, where there are any, for as long as it lives.
-        app = create_gateway(runtime, workspace_files or (workspace_file(home),))
-        server.serve(app, listener)
+        server.serve(watched(create_gateway(runtime, files)), listener)

@@ -21,6 +21,12 @@ from agentarmy_ops.doctor.lock_budget import check_lock_budget
 from agentarmy_ops.doctor.partial_files import check_partial_files
 from agentarmy_ops.doctor.redis_server import check_redis
 from agentarmy_ops.doctor.registry import check_registry
+from agentarmy_ops.doctor.reporting import (
+    NOTIFICATIONS,
+    SENTRY,
+    check_notifications,
+    check_sentry,
+)
 from agentarmy_ops.doctor.scratch_server import (
     check_extensions,
     check_leftovers,
@@ -71,6 +77,8 @@ def examine(runtime: Runtime, *, fix: bool = False) -> Iterator[Finding]:
     yield check_tenant_template(runtime.settings.tenant_sql_dir)
     yield check_redis(runtime.settings.redis_url)
     yield from _guarded("dagster-storage", _check_dagster(runtime))
+    yield from _guarded(SENTRY, check_sentry(runtime.settings))
+    yield from _guarded(NOTIFICATIONS, check_notifications(runtime.settings))
 
 
 def _guarded(check: str, findings: Iterator[Finding]) -> Iterator[Finding]:

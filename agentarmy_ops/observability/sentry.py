@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from agentarmy_ops import __version__
 from agentarmy_ops.errors import ConfigurationError
 from agentarmy_ops.observability.context import whose
+from agentarmy_ops.observability.failures import active_sdk
 from agentarmy_ops.observability.secret_text import SecretText
 from agentarmy_ops.observability.sentry_scrub import EventScrubber
 from agentarmy_ops.observability.skip import is_skipped
@@ -125,6 +127,16 @@ def start_sentry(settings: Settings, service: str) -> bool:
         # It would sit between us and pg_dump.
         disabled_integrations=[StdlibIntegration],
     )
+
+
+def watched(app: ASGIApp) -> ASGIApp:
+    """The whole of an application, layers around it included, seen by Sentry where it was started
+    in this process; what Starlette is watched by sees nothing of those."""
+    if active_sdk() is None:
+        return app
+    from sentry_sdk.integrations.asgi import SentryAsgiMiddleware  # noqa: PLC0415
+
+    return cast("ASGIApp", SentryAsgiMiddleware(cast("Any", app)))
 
 
 def check_dsn(dsn: str) -> None:

@@ -3,7 +3,9 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -12,6 +14,7 @@ from agentarmy_ops.cli.app import COMMANDS
 from agentarmy_ops.cli.app import cli as root
 from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops_tests.cli.conftest import Cli
+from agentarmy_ops_tests.fix_sentry import SentryServer
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -152,3 +155,40 @@ def test_python_dash_m_runs_it(start: Start, provision: Provision) -> None:
     assert (process.returncode, stdout) == (3, "")
     assert stderr.startswith("Error: there is no tenant nobody")
     assert stderr.count("\n") == 1
+
+
+CRASH = """
+    import click
+    from agentarmy_ops.cli.app import cli
+    from agentarmy_ops.errors import OpsError
+
+    @cli.command()
+    @click.argument("how")
+    def crash(how):
+        raise {"bug": ValueError, "ours": OpsError, "usage": click.UsageError}[how]("no token=abc")
+
+    cli(prog_name="agentarmy-ops")
+"""
+
+
+def test_a_bug_is_told_to_sentry_and_a_users_mistake_is_not(
+    sentry_server: SentryServer, tmp_path: Path
+) -> None:
+    script = tmp_path / "crash.py"
+    script.write_text(textwrap.dedent(CRASH))
+    codes = [
+        subprocess.run(
+            [sys.executable, str(script), "crash", how],
+            env={**os.environ, "SENTRY_DSN": sentry_server.dsn},
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        ).returncode
+        for how in ("ours", "usage", "bug")
+    ]
+    assert codes == [1, 2, 1]
+    (event,) = sentry_server.events
+    assert event["exception"]["values"][-1]["type"] == "ValueError"
+    assert event["exception"]["values"][-1]["value"] == "no token=[Filtered]"
+    assert event["tags"]["service"] == "cli"

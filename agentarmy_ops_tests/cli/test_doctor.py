@@ -20,6 +20,7 @@ from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.embedded import LIVE_CONFIGURATION, start_embedded, stop_embedded
 from agentarmy_ops.postgres.scratch import PREFIX
 from agentarmy_ops_tests.cli.conftest import Cli, Outcome
+from agentarmy_ops_tests.fix_sentry import SentryServer
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
 
 Environment = Callable[..., None]
@@ -81,6 +82,8 @@ def test_a_sound_setup(cli: Cli, doctor: Doctor, provision: Provision) -> None:
         "tenant-template",
         "redis",
         "dagster-storage",
+        "sentry",
+        "notifications",
     }
     table = cli("doctor")
     assert table.code == 0
@@ -384,6 +387,23 @@ def test_redis(doctor: Doctor, environment: Environment) -> None:
     nonsense = doctor()
     assert nonsense.failing == {"redis"}
     assert "s3cret" not in unreachable.outcome.written + nonsense.outcome.written
+
+
+@pytest.mark.usefixtures("webhook")
+def test_where_failures_are_reported_to(
+    doctor: Doctor, environment: Environment, sentry_server: SentryServer
+) -> None:
+    environment(SENTRY_DSN=sentry_server.dsn, NOTIFY_URLS="json://localhost slack://a/b")
+    wrong = doctor()
+    assert wrong.failing == {"notifications"}
+    assert wrong.of("notifications")[0] == "NOTIFY_URLS: address 2 of 2 is not an Apprise URL"
+    assert wrong.of("sentry", "ok") == ["SENTRY_DSN is a DSN; nothing was sent"]
+    environment(SENTRY_DSN="https://s3cret@host/x", NOTIFY_URLS="json://localhost")
+    wrong = doctor()
+    assert wrong.failing == {"sentry"}
+    assert wrong.of("notifications", "ok") == ["1 addresses; nothing was sent"]
+    assert "s3cret" not in wrong.outcome.written
+    assert sentry_server.bodies == []
 
 
 def test_a_template_that_cannot_be_read(

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 from uuid import UUID
 
 import pytest
@@ -15,15 +17,17 @@ import sentry_sdk
 from pydantic import SecretStr
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
+from starlette.types import Receive, Scope, Send
 
 from agentarmy_ops.errors import BackupError, ConfigurationError, OpsError
 from agentarmy_ops.observability import failures, init_sentry
 from agentarmy_ops.observability.context import tenant_context, user_context
 from agentarmy_ops.observability.failures import capture, flush
-from agentarmy_ops.observability.sentry import known_secrets, start_sentry
+from agentarmy_ops.observability.sentry import known_secrets, start_sentry, watched
 from agentarmy_ops.settings import Environment, Settings
 from agentarmy_ops.tenants.registry import Tenant
 from agentarmy_ops_tests.fix_sentry import SentryServer, stop_sentry
+from agentarmy_ops_tests.serving import serving
 
 ACME = Tenant(UUID(int=7), "acme", "Acme", "tenant_acme", True, datetime.now(UTC))
 GLOBEX = Tenant(UUID(int=8), "globex", "Globex", "tenant_globex", True, datetime.now(UTC))
@@ -364,6 +368,29 @@ def test_what_cannot_be_captured_harms_nobody(sentry_server: SentryServer) -> No
 
     start_sentry(settings(sentry_server), "dagster")
     assert capture(BrokenError(), kind="X", tags={}) is False
+
+
+def test_what_goes_wrong_in_a_layer_around_the_application_is_seen(
+    sentry_server: SentryServer,
+) -> None:
+    async def layer(scope: Scope, receive: Receive, send: Send) -> None:
+        del receive, send
+        if scope["type"] == "http":
+            raise RuntimeError("broken layer")
+
+    assert watched(layer) is layer
+    start_sentry(settings(sentry_server, environment="staging"), "gateway")
+    with serving(watched(layer), lifespan="off") as address:
+        for path in ("/fleet", "/metrics"):
+            with pytest.raises(HTTPError, match="500"):
+                urlopen(f"http://{address}{path}", timeout=30)
+    events = sentry_server.wait_for_events(2)
+    assert [event["exception"]["values"][0]["value"] for event in events] == ["broken layer"] * 2
+    assert events[0]["request"]["url"].endswith("/fleet")
+    flush()
+    (trace,) = sentry_server.transactions
+    assert trace["contexts"]["trace"]["op"] == "http.server"
+    assert trace["request"]["url"].endswith("/fleet")
 
 
 APP = """

@@ -5,6 +5,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agentarmy_ops.observability.context import user_context
 from agentarmy_ops.web.auth.answers import POLICY_VIOLATION, refuse
 from agentarmy_ops.web.auth.body_limit import BODY, STRANGERS_BODY, limited
 from agentarmy_ops.web.auth.failures import record
@@ -72,7 +73,8 @@ class AuthMiddleware:
             receive = _until(found.expires, receive, send)
         # In place: the log and the metrics around read the same scope.
         scope.update(known)
-        await self.app(scope, limited(scope, receive, BODY), send)
+        with user_context(found.user):
+            await self.app(scope, limited(scope, receive, BODY), send)
 
     async def _decide(self, scope: Scope) -> Identity | Refusal | None:
         """Who enters; None: anybody may, here."""
