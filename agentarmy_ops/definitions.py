@@ -4,6 +4,10 @@ from dagster import Definitions, in_process_executor
 
 from agentarmy_ops.observability.sentry import start_sentry
 from agentarmy_ops.orchestration import assets, jobs, schedules, sensors
+from agentarmy_ops.orchestration.health.sensors import (
+    platform_health_sensor,
+    tenant_health_sensor,
+)
 from agentarmy_ops.orchestration.offboard import offboard_tenant
 from agentarmy_ops.orchestration.prune import prune_backups
 from agentarmy_ops.orchestration.resources import OpsResource
@@ -38,6 +42,8 @@ defs = Definitions(
         sensors.tenant_registry_sensor,
         sensors.stale_backup_sensor,
         run_failure_sensor,
+        platform_health_sensor,
+        tenant_health_sensor,
     ],
     resources={"ops": OpsResource()},
     # A process per step would import everything again for each.

@@ -28,6 +28,8 @@ def test_the_code_location_holds_these_names() -> None:
         "tenant_registry_sensor",
         "stale_backup_sensor",
         "run_failure_sensor",
+        "platform_health_sensor",
+        "tenant_health_sensor",
     }
 
 

@@ -69,7 +69,7 @@ def restore_verification(
             slug = str(verdict.slug)
             metadata = _metadata(verdict, runtime.store)
             if verdict.status is Status.VERIFIED:
-                yield materialized(context, slug, verdict.verification_id, metadata)
+                yield materialized(context, slug, verdict.backup_id, metadata)
                 continue
             failures.add(
                 slug,
