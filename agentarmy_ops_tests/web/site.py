@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 from websockets.sync.client import ClientConnection, connect
 
+from agentarmy_ops.observability.context import current_user_id
 from agentarmy_ops.settings import Settings
 from agentarmy_ops.web.auth.access import Access, create_access
 from agentarmy_ops.web.auth.identity import ROLE, SESSION, USER
@@ -165,6 +166,7 @@ def behind(access: Access) -> ASGIApp:
     async def who(request: Request) -> Response:
         await request.body()
         seen = {name: request.scope.get(name) for name in (ROLE, USER, SESSION)}
+        assert current_user_id() == seen[USER]  # as logs and Sentry see it
         return JSONResponse({"path": request.url.path, **seen})
 
     async def echo(websocket: WebSocket) -> None:
