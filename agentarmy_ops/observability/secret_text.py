@@ -6,12 +6,14 @@ Rather too much is taken out than too little: what a message means is in its oth
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import quote, quote_plus, unquote
 
 FILTERED = "[Filtered]"
 LONGEST_TEXT = 8_192
 # A shorter one is too likely to be part of a word.
 _SHORTEST_KNOWN = 6
+_SHORT, _REMEMBERED = 500, 5000
 
 # What a value's name holds where the value is a secret.
 _NAMES = (
@@ -94,9 +96,14 @@ class SecretText:
         forms = {form for secret in known for form in _forms(secret)}
         longest_first = sorted((f for f in forms if len(f) >= _SHORTEST_KNOWN), key=len)[::-1]
         self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        # Events of a process repeat each other: the same lines of code, the same log.
+        self._remembered = lru_cache(_REMEMBERED)(self._filter)
 
     def __call__(self, text: str) -> str:
         """The text with ``[Filtered]`` in place of secrets, cut to :data:`LONGEST_TEXT`."""
+        return self._remembered(text) if len(text) <= _SHORT else self._filter(text)
+
+    def _filter(self, text: str) -> str:
         if self._known:
             text = self._known.sub(FILTERED, text)
         text = _cut(text)
