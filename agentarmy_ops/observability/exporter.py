@@ -10,8 +10,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from agentarmy_ops.observability.background import Background
 from agentarmy_ops.observability.exposition import Part
-from agentarmy_ops.observability.fleet.cache import FleetCache
 from agentarmy_ops.observability.fleet.metrics import render_fleet
 from agentarmy_ops.observability.fleet.model import Fleet
 from agentarmy_ops.settings import Settings
@@ -41,7 +41,10 @@ class Exporter:
     where it is read, once for each reading."""
 
     def __init__(
-        self, cache: FleetCache, settings: Settings, registries: Sequence[CollectorRegistry] = ()
+        self,
+        cache: Background[Fleet],
+        settings: Settings,
+        registries: Sequence[CollectorRegistry] = (),
     ) -> None:
         """``registries`` hold the metrics that are collected anew for each scrape; their names
         must differ."""
@@ -64,7 +67,7 @@ class Exporter:
 class _Reading(Collector):
     """How the fleet was read, and by what it is judged."""
 
-    def __init__(self, cache: FleetCache, settings: Settings) -> None:
+    def __init__(self, cache: Background[Fleet], settings: Settings) -> None:
         self._cache, self._settings = cache, settings
 
     def collect(self) -> Iterator[Metric]:
