@@ -19,3 +19,9 @@ def test_the_table_of_settings_is_in_its_place(repository_root: Path) -> None:
     text = (repository_root / "docs/configuration.md").read_text()
     assert text.count("<!-- settings: begin") == text.count("<!-- settings: end -->") == 1
     assert "| `DATABASE_URL` | unset |" in text
+
+
+def test_the_table_of_attacks_is_in_its_place(repository_root: Path) -> None:
+    text = (repository_root / "docs/security.md").read_text()
+    assert text.count("<!-- attacks: begin") == text.count("<!-- attacks: end -->") == 1
+    assert "| No token | 401 with `WWW-Authenticate`" in text

@@ -40,7 +40,7 @@ def test_foreign_post(token_site: Site) -> None:
 
 
 def test_post_without_origin(token_site: Site) -> None:
-    """A POST with the session's cookie that names no origin => 403; with a bearer token => 200"""
+    """A POST with the session's cookie that names no origin => 403; with a bearer token 200"""
     assert token_site.post("/graphql", headers=token_site.cookie()).status_code == 403
     assert token_site.post("/graphql", headers=bearer(OPERATOR)).status_code == 200
 
@@ -144,7 +144,7 @@ def test_foreign_page_without_login(open_site: Site) -> None:
 
 
 def test_address_people_use() -> None:
-    """Behind a proxy that speaks https: its own pages by `GATEWAY_URL` => 200, others => 403"""
+    """Behind a proxy that speaks https: its own pages by `GATEWAY_URL` => 200; others 403"""
     with site_of(**TOKENS, gateway_url="https://ops.example.com") as site:
         text = site.log_in().headers["set-cookie"].partition(";")[0]
         for origin, status in (
