@@ -33,11 +33,12 @@ Causes = list[tuple[Check, str]]
 
 @dataclass(frozen=True)
 class _Live:
-    """What the live database says. ``first_tenant`` is when the oldest tenant was registered."""
+    """What the live database says. ``first_tenant`` is when the oldest tenant was registered,
+    if there is one; whether there is, ``knows_age`` says."""
 
     identity: DatabaseIdentity
     causes: Causes
-    has_registry: bool = False
+    knows_age: bool = False
     first_tenant: datetime | None = None
 
 
@@ -54,7 +55,7 @@ def examine_platform(runtime: Runtime, now: datetime, seconds: float = SECONDS) 
     else:
         causes += live.causes
         first_tenant, version = live.first_tenant, live.identity.version
-        if not live.has_registry:
+        if not live.knows_age:
             skipped |= _OF_AGE
     questions: dict[Check, Callable[[], Causes]] = {
         Check.SCRATCH_SERVER: lambda: look_at_scratch(runtime, version),
@@ -89,7 +90,7 @@ def _look_at_live(runtime: Runtime) -> _Live:
     if registry.problems:
         causes.append((Check.REGISTRY, "; ".join(registry.problems)))
     first = min((tenant.created_at for tenant in registry.tenants), default=None)
-    return _Live(identity, causes, True, first)
+    return _Live(identity, causes, first is not None or not registry.problems, first)
 
 
 def look_at_scratch(runtime: Runtime, live_version: str | None) -> Causes:
