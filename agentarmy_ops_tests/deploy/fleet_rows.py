@@ -98,6 +98,24 @@ FLEET = Row(
             height=5,
         ),
         Panel(
+            "Alerts",
+            "table",
+            "What fires now, where Prometheus has the rules; docs/alerts.md says what to do.",
+            [
+                Query(
+                    "max by (severity, alertname, slug, check) "
+                    '(ALERTS{job="$job",alertname=~"AgentArmy.+",alertstate="firing"})'
+                )
+            ],
+            width=8,
+            columns={
+                "severity": "Severity",
+                "alertname": "Alert",
+                "slug": "Tenant",
+                "check": "Check",
+            },
+        ),
+        Panel(
             "Oldest newest backups",
             "table",
             "The 20 active tenants whose newest backup is oldest.",
@@ -108,7 +126,7 @@ FLEET = Row(
                 )
             ],
             unit="s",
-            width=8,
+            width=10,
             columns={"slug": "Tenant", "Value": "Age of the newest backup"},
         ),
         Panel(
@@ -116,7 +134,7 @@ FLEET = Row(
             "table",
             "Active tenants whose newest verdict is: failed.",
             [Query(with_slug(failed()))],
-            width=4,
+            width=6,
             columns={"slug": "Tenant"},
         ),
         Panel(
@@ -125,7 +143,7 @@ FLEET = Row(
             "Share of the active tenants with a fresh backup.",
             [Query(f"avg({FRESH})", "fresh")],
             unit="percentunit",
-            width=6,
+            width=12,
             limits={"min": 0, "max": 1},
         ),
         Panel(
@@ -140,7 +158,7 @@ FLEET = Row(
                     "{{verdict}}",
                 )
             ],
-            width=6,
+            width=12,
         ),
         Panel(
             "Proven restore time",
@@ -212,25 +230,27 @@ STORE = Row(
             ],
             unit="bytes",
         ),
-    ],
-)
-
-DAGSTER = Row(
-    "Dagster",
-    [
         Panel(
             "Throughput of a dump",
             "timeseries",
             "Bytes before compression per second, of the newest dump that tenants shared.",
             [Query('max(agentarmy_batch_throughput_bytes_per_second{job="$job"})', "throughput")],
             unit="Bps",
+            width=12,
         ),
         Panel(
             "Tenants in a dump",
             "timeseries",
             "How many tenants shared the newest dump.",
             [Query('max(agentarmy_batch_tenants{job="$job"})', "tenants")],
+            width=12,
         ),
+    ],
+)
+
+DAGSTER = Row(
+    "Dagster",
+    [
         Panel(
             "Runs",
             "table",
@@ -281,13 +301,7 @@ DAGSTER = Row(
                 )
             ],
             unit="s",
-        ),
-        Panel(
-            "Health problems",
-            "table",
-            "What the health sensors find wrong now; the tenant by its id.",
-            [Query('max by (check, tenant_id) (agentarmy_health_problem{job="$job"})')],
-            columns={"check": "Check", "tenant_id": "Tenant"},
+            width=8,
         ),
         Panel(
             "Silence of health sensors",
@@ -301,19 +315,15 @@ DAGSTER = Row(
                 )
             ],
             unit="s",
-            width=12,
+            width=8,
         ),
         Panel(
-            "Reading of the fleet",
-            "timeseries",
-            "How long it takes the gateway to read registry and store, and how old its last "
-            "reading is.",
-            [
-                Query('max(agentarmy_fleet_read_duration_seconds{job="$job"})', "duration"),
-                Query('time() - max(agentarmy_fleet_read_timestamp_seconds{job="$job"})', "age"),
-            ],
-            unit="s",
-            width=12,
+            "Health problems",
+            "table",
+            "What the health sensors find wrong now; the tenant by its id.",
+            [Query('max by (check, tenant_id) (agentarmy_health_problem{job="$job"})')],
+            columns={"check": "Check", "tenant_id": "Tenant"},
+            width=8,
         ),
     ],
 )
@@ -375,6 +385,18 @@ GATEWAY = Row(
                     "{{reason}}",
                 )
             ],
+        ),
+        Panel(
+            "Reading of the fleet",
+            "timeseries",
+            "How long it takes the gateway to read registry and store, and how old its last "
+            "reading is.",
+            [
+                Query('max(agentarmy_fleet_read_duration_seconds{job="$job"})', "duration"),
+                Query('time() - max(agentarmy_fleet_read_timestamp_seconds{job="$job"})', "age"),
+            ],
+            unit="s",
+            width=24,
         ),
     ],
 )
