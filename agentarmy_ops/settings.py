@@ -209,6 +209,13 @@ class Settings(BaseSettings):
             "its cookies secure"
         ),
     )
+    gateway_trusted_proxies: str = Field(
+        "",
+        description=(
+            "Proxies before the gateway, by address or network, separated by commas: what they say "
+            "in X-Forwarded-For and X-Forwarded-Proto is believed. Unset: nobody's"
+        ),
+    )
     metrics_token: SecretStr | None = Field(
         None,
         min_length=16,
