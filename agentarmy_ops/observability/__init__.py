@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from agentarmy_ops.observability.http_metrics import MetricsMiddleware
     from agentarmy_ops.observability.llm import LlmCall, track_llm_call
     from agentarmy_ops.observability.logs import configure_logging
-    from agentarmy_ops.observability.registry_reader import RegistryReader
     from agentarmy_ops.observability.request_id import RequestIdMiddleware, current_request_id
     from agentarmy_ops.observability.sentry import init_sentry
     from agentarmy_ops.observability.tenant_lookup import TenantLookup
@@ -29,7 +28,6 @@ __all__ = [
     "AccessLogMiddleware",
     "LlmCall",
     "MetricsMiddleware",
-    "RegistryReader",
     "RequestIdMiddleware",
     "TenantContext",
     "TenantLookup",
@@ -48,7 +46,6 @@ _MODULES = {
     "AccessLogMiddleware": "access_log",
     "LlmCall": "llm",
     "MetricsMiddleware": "http_metrics",
-    "RegistryReader": "registry_reader",
     "RequestIdMiddleware": "request_id",
     "TenantContext": "context",
     "TenantLookup": "tenant_lookup",

@@ -19,8 +19,8 @@ class RegistryReader:
 
     ``database`` is a connection string or what one was parsed to; its role needs to read columns
     ``id`` and ``slug``. Behind PgBouncer it works in every pool mode.
-    Blocks while it asks; :class:`~agentarmy_ops.observability.tenant_lookup.TenantLookup` keeps
-    that off the event loop.
+    It blocks; :class:`~agentarmy_ops.observability.tenant_lookup.TenantLookup` keeps that off the
+    event loop.
 
     Raises:
         ConfigurationError: ``database`` is no connection string.

@@ -16,11 +16,15 @@ class SingleFlight(Generic[Key, Result]):
     """``function`` in a thread of its own, one call after the other, each with the answer for all
     who asked for that key meanwhile. For one event loop.
 
-    The thread is a daemon: a call that hangs does not keep the process from ending.
+    The thread is a daemon: a call that hangs does not keep the process from ending. ``at_end`` is
+    the last that it calls.
     """
 
-    def __init__(self, function: Callable[[Key], Result]) -> None:
+    def __init__(
+        self, function: Callable[[Key], Result], at_end: Callable[[], None] = lambda: None
+    ) -> None:
         self._function = function
+        self._at_end = at_end
         self._under_way: dict[Key, asyncio.Future[Result]] = {}
         self._calls: SimpleQueue[tuple[Key, asyncio.Future[Result]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -55,6 +59,7 @@ class SingleFlight(Generic[Key, Result]):
                 settle = partial(answer.set_exception, error)
             with suppress(RuntimeError):  # the event loop is gone, and all who waited with it
                 answer.get_loop().call_soon_threadsafe(self._settle, key, settle)
+        self._at_end()
 
     def _settle(self, key: Key, settle: Callable[[], None]) -> None:
         answer = self._under_way.pop(key)

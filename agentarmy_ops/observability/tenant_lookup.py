@@ -5,7 +5,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import UUID
 
 from agentarmy_ops.errors import DatabaseError
@@ -13,12 +13,15 @@ from agentarmy_ops.observability.context import TenantContext
 from agentarmy_ops.observability.single_flight import SingleFlight
 from agentarmy_ops.observability.tenant_key import tenant_key
 
+if TYPE_CHECKING:
+    from agentarmy_ops.postgres.conninfo import ConnInfo
+
 _logger = logging.getLogger(__name__)
 
 
 class TenantLookup:
-    """From ids and slugs to tenants, by ``find``, which may block: a
-    :class:`~agentarmy_ops.observability.registry_reader.RegistryReader`.
+    """From ids and slugs to tenants, by ``find``, which may block; :meth:`in_database` is by the
+    registry, ``shared.tenants``.
 
     A tenant is remembered for ``known_seconds``; that there is none of a name, for
     ``unknown_seconds``; of each kind the latest ``size``, so that a flood of invented names pushes
@@ -28,13 +31,14 @@ class TenantLookup:
     When the registry fails, or is silent for ``timeout_seconds``, a tenant that was remembered is
     still known, and nobody asks again for ``retry_seconds``.
 
-    For one event loop. ``clock`` tells seconds.
+    For one event loop. ``at_close`` is called last. ``clock`` tells seconds.
     """
 
     def __init__(
         self,
         find: Callable[[UUID | str], TenantContext | None],
         *,
+        at_close: Callable[[], None] = lambda: None,
         known_seconds: float = 60,
         unknown_seconds: float = 10,
         size: int = 10_000,
@@ -42,7 +46,7 @@ class TenantLookup:
         retry_seconds: float = 5,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._registry = SingleFlight(find)
+        self._registry = SingleFlight(find, at_close)
         self._known = _Memory(size, known_seconds)
         self._unknown = _Memory(size, unknown_seconds)
         self._timeout = timeout_seconds
@@ -50,6 +54,20 @@ class TenantLookup:
         self._clock = clock
         self._failure: DatabaseError | None = None
         self._retry_at = 0.0
+
+    @classmethod
+    def in_database(cls, database: "ConnInfo | str", **options: Any) -> Self:
+        """By the registry of a database, a connection string or what one was parsed to; the role
+        needs SELECT on ``shared.tenants``. ``options`` are those of the class.
+
+        Raises:
+            ConfigurationError: ``database`` is no connection string.
+        """
+        # Loaded here: the database's driver.
+        from agentarmy_ops.observability.registry_reader import RegistryReader  # noqa: PLC0415
+
+        reader = RegistryReader(database)
+        return cls(reader, at_close=reader.close, **options)
 
     async def __call__(self, value: str) -> TenantContext | None:
         """The tenant that a client calls ``value``, active or not; None where there is none.
@@ -77,7 +95,7 @@ class TenantLookup:
         return tenant
 
     def close(self) -> None:
-        """Let the thread end."""
+        """Let the thread end, and close the connection. Asked again, both begin anew."""
         self._registry.close()
 
     async def _ask(self, key: UUID | str) -> TenantContext | None:

@@ -27,6 +27,7 @@ _OTHERS = {
     "DAGSTER_EVENT_BATCH_SIZE",
     "GOOGLE_APPLICATION_CREDENTIALS",
     "STORAGE_EMULATOR_HOST",
+    "PROMETHEUS_MULTIPROC_DIR",
 }
 _VARIABLE = re.compile(r"(?<![\w.])_?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w.])")
 

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -78,16 +77,6 @@ def app() -> ASGIApp:
     ]
     app = Starlette(routes=[Mount("/acme", ForAcme(Starlette(routes=routes))), *routes])
     return RequestIdMiddleware(AccessLogMiddleware(app))
-
-
-@pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers = root.handlers[:]
-    level = logging.getLogger("agentarmy_ops").level
-    yield io.StringIO()
-    root.handlers[:] = handlers
-    logging.getLogger("agentarmy_ops").setLevel(level)
 
 
 @pytest.fixture
@@ -231,3 +220,16 @@ def test_configured_again_it_writes_once(stream: io.StringIO) -> None:
     logging.getLogger("another").warning("y")
     assert earlier.getvalue() == ""
     assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["x", "y"]
+
+
+def test_secrets_that_others_log_are_taken_out(stream: io.StringIO) -> None:
+    logger = logging.getLogger("agentarmy_ops.example")
+    for environment in (Environment.PRODUCTION, Environment.DEVELOPMENT):
+        configure_logging(environment, stream=stream)
+        logger.warning("cannot reach postgresql://app:%s@db/app", "geheim")
+        try:
+            raise RuntimeError("x" * 20_000 + " postgresql://app:geheim@db/app")  # noqa: TRY301
+        except RuntimeError:
+            logger.exception("it failed")
+    assert "geheim" not in stream.getvalue()
+    assert stream.getvalue().count("[Filtered]") == 4

@@ -5,6 +5,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from queue import SimpleQueue
 from uuid import UUID, uuid4
 
 import pytest
@@ -243,12 +244,23 @@ def test_a_bug_is_not_taken_for_a_registry_that_is_down() -> None:
     lookup.close()
 
 
-def test_after_close_it_can_be_asked_again(lookup: TenantLookup, acme: TenantContext) -> None:
-    before = threading.active_count()
+def test_closed_it_keeps_nothing_open_and_can_be_asked_again(asked: Asked) -> None:
+    closed: SimpleQueue[threading.Thread] = SimpleQueue()
+    lookup = TenantLookup(asked, at_close=lambda: closed.put(threading.current_thread()))
+    lookup.close()  # nothing to close yet
+    for slug in ("nobody", "no-one"):
+        assert find(lookup, slug) == [None]
+        lookup.close()
+        thread = closed.get(timeout=10)
+        thread.join(10)
+        assert not thread.is_alive()
+    assert closed.empty()
+
+
+def test_of_a_database(app_database: AppDatabase, acme: TenantContext) -> None:
+    lookup = TenantLookup.in_database(app_database.backup, known_seconds=0)
     assert find(lookup, "acme-eu", "nobody") == [acme, None]
     lookup.close()
-    assert find(lookup, "acme-eu", "globex") == [acme, None]
-    assert threading.active_count() <= before + 2
 
 
 def test_the_reader_survives_a_restart_of_its_server(

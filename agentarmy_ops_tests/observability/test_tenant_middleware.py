@@ -19,7 +19,6 @@ from websockets.sync.client import connect
 from agentarmy_ops.errors import DatabaseError
 from agentarmy_ops.observability.context import TenantContext, current_tenant
 from agentarmy_ops.observability.http_metrics import MetricsMiddleware
-from agentarmy_ops.observability.registry_reader import RegistryReader
 from agentarmy_ops.observability.tenant_key import tenant_key
 from agentarmy_ops.observability.tenant_lookup import TenantLookup
 from agentarmy_ops.observability.tenant_middleware import TenantMiddleware
@@ -230,7 +229,7 @@ def test_a_server_that_can_only_close_a_websocket(lookup: Lookup) -> None:
 def test_with_a_registry_that_is_not_there(registry: CollectorRegistry) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    lookup = TenantLookup(RegistryReader(f"postgresql://someone@127.0.0.1:{port}/app"))
+    lookup = TenantLookup.in_database(f"postgresql://someone@127.0.0.1:{port}/app")
     with serving(TenantMiddleware(application(), lookup=lookup)) as address:
         assert get(address, tenant="acme").text == "nobody"
         assert get(address, tenant="Robert'); --").text == "nobody"
