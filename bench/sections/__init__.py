@@ -5,6 +5,7 @@ from bench.sections import (
     catalog,
     exporter,
     fleet,
+    fleetpage,
     large,
     memory,
     nightly,
@@ -25,4 +26,5 @@ SECTIONS: tuple[Section, ...] = (
     nightly.SECTION,
     catalog.SECTION,
     exporter.SECTION,
+    fleetpage.SECTION,
 )

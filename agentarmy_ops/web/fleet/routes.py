@@ -76,7 +76,7 @@ class _Pages:
             {
                 **self._standing(index.fleet, judge),
                 "query": query,
-                "tiles": tiles(index.fleet, judge),
+                "tiles": tiles(index.figures, judge),
                 "platform": row_of(index.fleet.platform, judge) if whole else None,
                 "rows": [row_of(tenant, judge) for tenant in page.items],
                 "page": page,

@@ -1,14 +1,13 @@
 """The fleet in a few figures: the tiles above the table."""
 
-from collections import Counter
 from dataclasses import dataclass
 
-from agentarmy_ops.backups.verdict import Status
-from agentarmy_ops.observability.fleet.model import Fleet, State
+from agentarmy_ops.observability.fleet.model import State
 from agentarmy_ops.text import age, duration, size
+from agentarmy_ops.web.fleet.figures import Figures
 from agentarmy_ops.web.fleet.query import FleetQuery, VerdictIs
 from agentarmy_ops.web.fleet.row import Moment
-from agentarmy_ops.web.fleet.standing import EXPECTED, Freshness, Judge, ProofAge
+from agentarmy_ops.web.fleet.standing import Freshness, Judge, ProofAge
 
 _EVERYBODY = FleetQuery()
 
@@ -34,11 +33,9 @@ class Tile:
     moment: Moment | None = None
 
 
-def tiles(fleet: Fleet, judge: Judge) -> list[Tile]:
+def tiles(figures: Figures, judge: Judge) -> list[Tile]:
     """What is shown above the table; the platform part counts nowhere but in the store."""
-    states = Counter(tenant.state for tenant in fleet.tenants)
-    expected = sum(states[state] for state in EXPECTED)
-    backups = fleet.platform.backups + sum(tenant.backups for tenant in fleet.tenants)
+    fleet, states = figures.fleet, figures.states
     return [
         Tile(
             "Tenants",
@@ -50,13 +47,13 @@ def tiles(fleet: Fleet, judge: Judge) -> list[Tile]:
                     "bad" if state is State.MISSING else "",
                 )
                 for state in State
-                if states[state]
+                if state in states
             ),
         ),
-        _backed_up(fleet, judge, expected),
-        _proven(fleet, judge, expected),
-        _failed(fleet),
-        Tile("Store", size(fleet.store_bytes), (Detail(f"{backups:,} backups"),)),
+        _backed_up(figures, judge),
+        _proven(figures, judge),
+        _failed(figures.failed),
+        Tile("Store", size(fleet.store_bytes), (Detail(f"{figures.backups:,} backups"),)),
         Tile(
             "Read",
             "",
@@ -66,38 +63,35 @@ def tiles(fleet: Fleet, judge: Judge) -> list[Tile]:
     ]
 
 
-def _backed_up(fleet: Fleet, judge: Judge, expected: int) -> Tile:
-    counts = Counter(judge.freshness(tenant) for tenant in fleet.tenants)
+def _backed_up(figures: Figures, judge: Judge) -> Tile:
+    counts = figures.freshness(judge)
     late, never = counts[Freshness.STALE], counts[Freshness.NEVER]
     target = age(judge.targets.backup_age.total_seconds())
     details = [Detail(f"in the last {target}", _EVERYBODY.link(freshness=Freshness.FRESH))]
     if late:
-        details.append(
-            Detail(f"{late:,} stale", _EVERYBODY.link(freshness=Freshness.STALE), "warn")
-        )
+        url = _EVERYBODY.link(freshness=Freshness.STALE)
+        details.append(Detail(f"{late:,} stale", url, "warn"))
     if never:
         url = _EVERYBODY.link(freshness=Freshness.NEVER)
         details.append(Detail(f"{never:,} never backed up", url, "warn"))
-    figure = share(counts[Freshness.FRESH], expected)
-    return Tile("Backed up", figure, tuple(details), _tone(late + never, expected))
+    figure = share(counts[Freshness.FRESH], figures.expected)
+    return Tile("Backed up", figure, tuple(details), _tone(late + never, figures.expected))
 
 
-def _proven(fleet: Fleet, judge: Judge, expected: int) -> Tile:
+def _proven(figures: Figures, judge: Judge) -> Tile:
     """Verified is a backup; proven is a tenant, of whom a backup of late was verified."""
-    counts = Counter(judge.proof(tenant) for tenant in fleet.tenants)
+    counts = figures.proofs(judge)
     overdue = counts[ProofAge.OVERDUE]
     target = age(judge.targets.proof_age.total_seconds())
     details = [Detail(f"in the last {target}", _EVERYBODY.link(proof=ProofAge.CURRENT))]
     if overdue:
-        details.append(
-            Detail(f"{overdue:,} overdue", _EVERYBODY.link(proof=ProofAge.OVERDUE), "warn")
-        )
-    figure = share(counts[ProofAge.CURRENT], expected)
-    return Tile("Proven", figure, tuple(details), _tone(overdue, expected))
+        url = _EVERYBODY.link(proof=ProofAge.OVERDUE)
+        details.append(Detail(f"{overdue:,} overdue", url, "warn"))
+    figure = share(counts[ProofAge.CURRENT], figures.expected)
+    return Tile("Proven", figure, tuple(details), _tone(overdue, figures.expected))
 
 
-def _failed(fleet: Fleet) -> Tile:
-    failed = sum(tenant.verdict is Status.FAILED for tenant in fleet.tenants)
+def _failed(failed: int) -> Tile:
     url = _EVERYBODY.link(verdict=VerdictIs.FAILED) if failed else None
     details = (Detail("did not restore", url),)
     return Tile("Failed", f"{failed:,}", details, "bad" if failed else "good")

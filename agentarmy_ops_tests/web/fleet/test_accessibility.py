@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from agentarmy_ops.backups.verdict import Status
-from agentarmy_ops_tests.web.fleet.conftest import Reading
 from agentarmy_ops_tests.web.fleet.invented import large_fleet, nights, tenant
+from agentarmy_ops_tests.web.fleet.reading import Reading
 from agentarmy_ops_tests.web.markup import Element, parse
 
 _WEB = Path(__file__).parents[3] / "agentarmy_ops" / "web"

@@ -11,9 +11,10 @@ from agentarmy_ops.observability.fleet.model import Fleet, State
 from agentarmy_ops.web.fleet.query import Column
 from agentarmy_ops_tests.fix_backups import Backups
 from agentarmy_ops_tests.observability.fleet.conftest import reader_of
-from agentarmy_ops_tests.web.fleet.conftest import Reading, Show
+from agentarmy_ops_tests.web.fleet.conftest import Show
 from agentarmy_ops_tests.web.fleet.hostile import HOSTILE
 from agentarmy_ops_tests.web.fleet.invented import fleet, large_fleet, nights, platform, tenant
+from agentarmy_ops_tests.web.fleet.reading import Reading
 from agentarmy_ops_tests.web.markup import Element, parse
 
 VERIFIED, FAILED = Status.VERIFIED, Status.FAILED

@@ -9,9 +9,10 @@ import pytest
 
 from agentarmy_ops.backups.verdict import Status
 from agentarmy_ops.observability.fleet.model import State, TenantOverview
-from agentarmy_ops_tests.web.fleet.conftest import Reading, Show
+from agentarmy_ops_tests.web.fleet.conftest import Show
 from agentarmy_ops_tests.web.fleet.hostile import HOSTILE
 from agentarmy_ops_tests.web.fleet.invented import fleet, nights, platform, tenant
+from agentarmy_ops_tests.web.fleet.reading import Reading
 from agentarmy_ops_tests.web.markup import Element, parse
 
 VERIFIED, FAILED = Status.VERIFIED, Status.FAILED
