@@ -15,6 +15,7 @@ from agentarmy_ops.web.auth.login import Login
 from agentarmy_ops.web.auth.metrics_gate import MetricsGate
 from agentarmy_ops.web.auth.middleware import AuthMiddleware
 from agentarmy_ops.web.auth.origin import check_gateway_url
+from agentarmy_ops.web.auth.proxies import believing, read_proxies
 from agentarmy_ops.web.auth.rate_limit import RateLimit
 from agentarmy_ops.web.auth.sessions import Sessions
 from agentarmy_ops.web.auth.tokens import TokenGate, read_metrics_token, read_tokens
@@ -32,10 +33,11 @@ class Access:
     _gate: Gate
     _metrics_gate: Gate | None
     _gateway_url: str | None
+    _proxies: list[str]
 
     def protect(self, app: ASGIApp) -> ASGIApp:
         """``app``, which is reached by whoever may enter, and by nobody else."""
-        return AuthMiddleware(
+        door = AuthMiddleware(
             app,
             self._gate,
             metrics_gate=self._metrics_gate,
@@ -43,6 +45,7 @@ class Access:
             loopback_only=self.loopback_only,
             login=bool(self.routes),
         )
+        return believing(door, self._proxies)
 
 
 def create_access(settings: Settings, *, iap_keys_url: str = KEYS_URL) -> Access:
@@ -76,6 +79,7 @@ def create_access(settings: Settings, *, iap_keys_url: str = KEYS_URL) -> Access
         _gate=gate,
         _metrics_gate=MetricsGate(metrics_token, gate, limit) if metrics_token else None,
         _gateway_url=url,
+        _proxies=read_proxies(settings),
     )
 
 

@@ -47,5 +47,8 @@ def _is_a_page(scope: Scope) -> bool:
 
 
 def _target(scope: Scope) -> str:
-    query = scope["query_string"].decode("latin-1")
-    return str(scope["path"]) + (f"?{query}" if query else "")
+    """As it was asked for: decoded once, ``%2F`` and ``%3F`` would be another page."""
+    target: bytes = scope["raw_path"]
+    if scope["query_string"]:
+        target += b"?" + scope["query_string"]
+    return target.decode("latin-1")

@@ -2,7 +2,7 @@ import time
 
 from agentarmy_ops.web.auth.body_limit import BODY, STRANGERS_BODY
 from agentarmy_ops.web.auth.rate_limit import FAILURES_OF_ONE
-from agentarmy_ops_tests.web.site import METRICS, OPERATOR, Site, bearer
+from agentarmy_ops_tests.web.site import METRICS, OPERATOR, TOKENS, Site, bearer, site_of
 
 
 def test_many_wrong_tokens(fresh_site: Site) -> None:
@@ -36,6 +36,33 @@ def test_other_addresses(fresh_site: Site) -> None:
         fresh_site.get("/fleet", headers=headers)
     headers = {**bearer(OPERATOR), "X-Forwarded-For": "198.51.100.1", "Forwarded": "for=1.2.3.4"}
     assert fresh_site.get("/fleet", headers=headers).status_code == 429
+
+
+def test_other_addresses_before_a_proxy() -> None:
+    """The same through a proxy of `GATEWAY_TRUSTED_PROXIES`, which adds whom it saw => 429 for that
+    one, and not for others"""
+    with site_of(**TOKENS, gateway_trusted_proxies="127.0.0.1, 10.0.0.0/24") as site:
+
+        def tried(token: str, chain: str) -> int:
+            headers = {**bearer(token), "X-Forwarded-For": chain}
+            return site.get("/fleet", headers=headers).status_code
+
+        for number in range(FAILURES_OF_ONE):
+            assert tried("wrong", f"192.0.2.{number}, 198.51.100.1, 10.0.0.7") == 401
+        assert tried(OPERATOR, "203.0.113.5, 198.51.100.1, 10.0.0.7") == 429
+        assert tried(OPERATOR, "198.51.100.1, 198.51.100.2, 10.0.0.7") == 200
+
+
+def test_forwarded_scheme() -> None:
+    """`X-Forwarded-Proto: https` by anybody => not believed; a trusted proxy is"""
+    https = {"X-Forwarded-Proto": "https"}
+    for proxies, name in (("10.0.0.1", "agentarmy-session"), ("127.0.0.1", "__Host-agentarmy-")):
+        with site_of(**TOKENS, gateway_trusted_proxies=proxies) as site:
+            answer = site.post("/login", data={"token": OPERATOR}, headers=https)
+            assert answer.headers["set-cookie"].startswith(name)
+            origin = {"Origin": site.url.replace("http:", "https:")}
+            answer = site.post("/login", data={"token": OPERATOR}, headers={**https, **origin})
+            assert answer.status_code == (303 if proxies == "127.0.0.1" else 403)
 
 
 def test_large_body(fresh_site: Site) -> None:

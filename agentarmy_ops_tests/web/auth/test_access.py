@@ -46,6 +46,11 @@ _IAP: dict[str, Any] = {
         ({"gateway_url": "https://ops.example.com?x"}, ["GATEWAY_URL"]),
         ({"gateway_url": "https://ann@ops.example.com"}, ["GATEWAY_URL"]),
         ({"gateway_url": "https://ops.example.com:x"}, ["GATEWAY_URL"]),
+        ({"gateway_trusted_proxies": "*"}, ["GATEWAY_TRUSTED_PROXIES", "'*'"]),
+        ({"gateway_trusted_proxies": "10.0.0.1, lb.example.com"}, ["'lb.example.com'"]),
+        ({"gateway_trusted_proxies": "10.0.0.1/8"}, ["'10.0.0.1/8'"]),
+        ({"gateway_trusted_proxies": "10.0.0.1,0.0.0.0/0"}, ["0.0.0.0/0 is everybody"]),
+        ({"gateway_trusted_proxies": "::/0"}, ["::/0 is everybody"]),
     ],
 )
 def test_refused(values: dict[str, Any], names: list[str]) -> None:
