@@ -45,7 +45,7 @@ class Exchange:
         async def watched_receive() -> Message:
             message = await receive()
             if message["type"] in ("http.disconnect", "websocket.disconnect"):
-                self._gone = self._gone or not self._complete
+                self._gone = True
             return message
 
         async def watched_send(message: Message) -> None:
