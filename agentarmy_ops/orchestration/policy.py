@@ -1,8 +1,9 @@
-"""What the partitioned assets have in common."""
+"""What the assets have in common, and what Dagster itself watches of them."""
 
 import warnings
+from datetime import timedelta
 
-from dagster import BackfillPolicy, BetaWarning, Nothing
+from dagster import BackfillPolicy, BetaWarning, FreshnessPolicy, Nothing
 from dagster._core.types.dagster_type import resolve_dagster_type
 
 from agentarmy_ops.settings import load_settings
@@ -20,3 +21,9 @@ BATCHES = BackfillPolicy.multi_run(max_partitions_per_run=load_settings().max_pa
 # Assets pass nothing to each other; with any other type the IO manager would store an output,
 # which it cannot do for a run over many partitions.
 NOTHING = resolve_dagster_type(Nothing)
+
+# For assets without partitions: of others Dagster looks at the newest of all partitions, which is
+# fresh as long as one tenant is. It goes by Dagster's record, where the sensors go by the store.
+FRESHNESS = FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=load_settings().backup_freshness_hours)
+)

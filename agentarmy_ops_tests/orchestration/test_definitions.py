@@ -1,6 +1,9 @@
-from dagster import AssetKey
+from datetime import timedelta
+
+from dagster import AssetKey, FreshnessPolicy
 
 from agentarmy_ops.definitions import defs
+from agentarmy_ops.settings import load_settings
 
 TENANT_ASSETS = ("tenant", "tenant_backup", "restore_verification")
 
@@ -66,3 +69,13 @@ def test_every_asset_says_what_it_is_and_whose() -> None:
         assert node.description
         assert node.owners
         assert node.kinds
+
+
+def test_dagster_watches_how_old_the_platforms_backup_is_and_no_partitioned_asset() -> None:
+    graph = defs.get_repository_def().asset_graph
+    policies = {
+        key.to_user_string(): graph.get(key).freshness_policy for key in graph.get_all_asset_keys()
+    }
+    target = timedelta(hours=load_settings().backup_freshness_hours)
+    assert policies.pop("platform_backup") == FreshnessPolicy.time_window(fail_window=target)
+    assert set(policies.values()) == {None}

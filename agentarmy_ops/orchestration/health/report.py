@@ -20,27 +20,35 @@ _NAMED = 10
 
 def observations(step: Step, slugs: Mapping[str, str], now: int) -> Iterator[AssetObservation]:
     """The changes, on the partition of the tenant (of asset ``tenant``) or on ``platform_backup``.
-    ``slugs`` are the tenants' by id; who is not among them is not there any more."""
-    for key, since in step.recovered.items():
-        lasted = duration(now - since)
-        cause = f"well again; it was a problem for {lasted}"
-        yield from _observation(key, RECOVERED, cause, slugs)
-    for key, cause in step.raised.items():
-        yield from _observation(key, PROBLEM, cause, slugs)
+    ``slugs`` are the tenants' by id; who is not among them is not there any more.
 
-
-def _observation(
-    key: Key, status: str, cause: str, slugs: Mapping[str, str]
-) -> Iterator[AssetObservation]:
-    if key.tenant_id not in slugs:
-        return
-    is_platform = key.tenant_id == PLATFORM_ID
-    yield AssetObservation(
-        PLATFORM if is_platform else TENANT,
-        partition=None if is_platform else slugs[key.tenant_id],
-        description=f"{key.check}: {status}",
-        metadata={"check": key.check.value, "status": status, "cause": _short(cause)},
-    )
+    The UI shows the newest of a partition beside what its materialization says; so each names all
+    problems that are there by then.
+    """
+    present: dict[str, list[str]] = {}
+    for key, state in step.seen.items():
+        if state.raised:
+            present.setdefault(key.tenant_id, []).append(key.check.value)
+    lasted = {key: duration(now - since) for key, since in step.recovered.items()}
+    changes = [
+        *((key, RECOVERED, f"well again after {lasted[key]}") for key in step.recovered),
+        *((key, PROBLEM, cause) for key, cause in step.raised.items()),
+    ]
+    for key, status, cause in changes:
+        if key.tenant_id not in slugs:
+            continue
+        is_platform = key.tenant_id == PLATFORM_ID
+        yield AssetObservation(
+            PLATFORM if is_platform else TENANT,
+            partition=None if is_platform else slugs[key.tenant_id],
+            description=f"{key.check}: {status}",
+            metadata={
+                "check": key.check.value,
+                "status": status,
+                "cause": _short(cause),
+                "problems": ", ".join(sorted(present.get(key.tenant_id, []))) or "none",
+            },
+        )
 
 
 def tell_people(notifier: Notifier, step: Step, slugs: Mapping[str, str]) -> None:

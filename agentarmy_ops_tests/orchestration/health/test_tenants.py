@@ -18,7 +18,7 @@ from agentarmy_ops.tenants.registry import Tenant, read_tenants
 from agentarmy_ops_tests.fix_dagster import Stack
 from agentarmy_ops_tests.fix_sentry import Received
 from agentarmy_ops_tests.fix_tenants import AppDatabase
-from agentarmy_ops_tests.orchestration.health.conftest import NOW, Put, Watch, cause
+from agentarmy_ops_tests.orchestration.health.conftest import NOW, Put, Watch, cause, text
 
 STALE = timedelta(hours=27)
 TARGETS = Targets(timedelta(hours=26), timedelta(days=8))
@@ -139,6 +139,8 @@ def test_backups_that_are_stale_bad_or_long_unproven(watch: Watch, put: Put) -> 
         manifest.unlink()
     long_ago = put("acme", timedelta(days=9))
     (overdue, stale) = sorted(watch.events(), key=lambda event: event.description or "")
+    for event in (overdue, stale):
+        assert text(event, "problems") == "overdue-verification, stale-backup"
     assert cause(stale) == (
         f"tenant acme: its newest backup, {long_ago.backup_id}, is 9 d old; 26 h are the target"
     )
@@ -147,7 +149,10 @@ def test_backups_that_are_stale_bad_or_long_unproven(watch: Watch, put: Put) -> 
         "target"
     )
     put("acme", timedelta(days=7))
-    assert watch.tick() == [recovered("overdue-verification")]
+    (event,) = watch.events()
+    assert event.description == "overdue-verification: recovered"
+    assert "well again after" in cause(event)
+    assert text(event, "problems") == "stale-backup"
     bad = put("acme", NOW, "failed")
     (event, again) = watch.events()
     assert again.description == "failed-verification: problem"
@@ -156,7 +161,9 @@ def test_backups_that_are_stale_bad_or_long_unproven(watch: Watch, put: Put) -> 
     put("acme", NOW, None)
     assert watch.tick() == []
     put("acme")
-    assert watch.tick() == [recovered("failed-verification")]
+    (event,) = watch.events()
+    assert event.description == "failed-verification: recovered"
+    assert text(event, "problems") == "none"
 
 
 def test_a_tenant_has_time_for_its_first_backup_and_its_first_proof(
