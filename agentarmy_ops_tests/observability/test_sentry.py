@@ -119,7 +119,7 @@ def test_an_error_arrives_with_tenant_user_service_and_no_secret(
     assert (event["environment"], event["release"]) == ("staging", "app@1.2.3")
     (value,) = event["exception"]["values"]
     assert value["type"] == "OpsError"
-    assert value["value"].startswith("no postgresql://[Filtered]@db/x; [Filtered]; ")
+    assert value["value"] == "no postgresql://[Filtered]@db/x; [Filtered]; [Filtered]"
     assert event["breadcrumbs"]["values"][0]["message"] == "connecting with password=[Filtered]"
     sent = json.dumps(event)
     assert value["stacktrace"]["frames"][-1]["function"] == "raised"
