@@ -1,4 +1,4 @@
-"""``agentarmy-ops up`` as an operator has it: webserver, daemon, code location."""
+"""``agentarmy-ops up`` as an operator has it: gateway, daemon, code location."""
 
 import os
 import shutil
@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from urllib.request import urlopen
 
+import psutil
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
@@ -43,7 +45,7 @@ class Up:
                 return line
         assert self.process.stdout
         # All of its children, for they hold the pipe open that is read here.
-        timer = threading.Timer(LONGEST_WAIT, os.killpg, [self.process.pid, signal.SIGKILL])
+        timer = threading.Timer(LONGEST_WAIT, _kill_all, [self.process.pid])
         timer.start()
         try:
             for line in self.process.stdout:
@@ -55,8 +57,16 @@ class Up:
         raise AssertionError(f"{text!r} never came:\n{''.join(self.lines[-60:])}")
 
 
-def _listens(port: int) -> bool:
-    with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port))):
+def _kill_all(pid: int) -> None:
+    parent = psutil.Process(pid)
+    for process in (*parent.children(recursive=True), parent):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _has_started(port: int) -> bool:
+    with suppress(OSError):  # HTTPError, too: not yet
+        urlopen(f"http://127.0.0.1:{port}/health/startup").close()
         return True
     return False
 
@@ -81,16 +91,16 @@ def start_up(environment: dict[str, str]) -> Iterator[Callable[..., Up]]:
         )
         up = Up(process, port)
         started.append(up)
-        up.wait_for("Serving dagster-webserver")  # printed a moment before it listens
+        up.wait_for("Gateway: http://")
         deadline = time.monotonic() + LONGEST_WAIT
-        while not _listens(port) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        while not _has_started(port) and time.monotonic() < deadline:
+            time.sleep(0.1)
         return up
 
     yield start
     for up in started:
         up.process.send_signal(signal.SIGTERM)
-        up.wait_for("Dagster services shut down")
+        up.wait_for("Stopped.")
         up.process.communicate(timeout=LONGEST_WAIT)
         assert up.process.returncode == 0, "".join(up.lines[-60:])
 
