@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from agentarmy_ops.observability.sentry_sdk import tag_trace
 from agentarmy_ops.tenants.context import (
     TenantContext,
     current_tenant,
@@ -38,6 +39,7 @@ def user_context(user_id: str) -> Iterator[str]:
     ``user_id`` goes into logs and to Sentry: an id that says nothing of the person, where there
     is one.
     """
+    tag_trace(user_id=user_id)
     token = _user_id.set(user_id)
     try:
         yield user_id

@@ -1,10 +1,11 @@
 """What failed, for Sentry: one event each, grouped by what was the cause."""
 
 import re
-import sys
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
+
+from agentarmy_ops.observability.sentry_sdk import active_sdk
 
 FLUSH_SECONDS = 5.0
 
@@ -19,12 +20,6 @@ _VARIABLE = tuple(
         (r"\d+", "<n>"),
     )
 )
-
-
-def active_sdk() -> ModuleType | None:
-    """``sentry_sdk`` where it was started in this process, else None."""
-    sdk = sys.modules.get("sentry_sdk")
-    return sdk if sdk is not None and sdk.is_initialized() else None
 
 
 def root_cause(error: BaseException) -> BaseException:

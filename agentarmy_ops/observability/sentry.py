@@ -14,9 +14,9 @@ from starlette.types import ASGIApp
 from agentarmy_ops import __version__
 from agentarmy_ops.errors import ConfigurationError
 from agentarmy_ops.observability.context import whose
-from agentarmy_ops.observability.failures import active_sdk
 from agentarmy_ops.observability.secret_text import SecretText
 from agentarmy_ops.observability.sentry_scrub import EventScrubber
+from agentarmy_ops.observability.sentry_sdk import active_sdk
 from agentarmy_ops.observability.skip import is_skipped
 from agentarmy_ops.settings import Environment, Settings
 
@@ -181,8 +181,8 @@ def _sender(scrubber: EventScrubber) -> "Callable[[Event, Hint], Event]":
         if tenant and isinstance(tags, dict):
             tags.setdefault("tenant_id", str(tenant.tenant_id))
             tags.setdefault("tenant_slug", tenant.slug)
-        # Of a person nothing but the id.
-        found = user_id or (event.get("user") or {}).get("id")
+        # Of a person nothing but the id, which a trace has as a tag.
+        found = user_id or (event.get("user") or {}).get("id") or tags.pop("user_id", None)
         event["user"] = {"id": str(found)} if found else {}
         return cast("Event", scrubber.event(cast("Mapping[str, Any]", event)))
 

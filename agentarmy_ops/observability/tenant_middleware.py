@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentarmy_ops.errors import DatabaseError, InvalidInputError
 from agentarmy_ops.observability.context import TenantContext, tenant_context
+from agentarmy_ops.observability.sentry_sdk import tag_trace
 from agentarmy_ops.observability.skip import is_skipped
 from agentarmy_ops.observability.tenant_label import TENANT_KEY
 
@@ -56,6 +57,7 @@ class TenantMiddleware:
         found = await self._find(scope)
         if isinstance(found, TenantContext):
             scope[TENANT_KEY] = found
+            tag_trace(tenant_id=str(found.tenant_id), tenant_slug=found.slug)
             with tenant_context(found):
                 await self.app(scope, receive, send)
         elif self._required:

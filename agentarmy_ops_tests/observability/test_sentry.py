@@ -400,18 +400,23 @@ APP = """
     from fastapi import FastAPI, Request
     from starlette.testclient import TestClient
 
-    from agentarmy_ops.observability import init_sentry, tenant_context, user_context
-    from agentarmy_ops.tenants.registry import Tenant
+    from agentarmy_ops.observability import (
+        TenantContext, TenantMiddleware, init_sentry, user_context
+    )
 
     init_sentry(sys.argv[1], "staging", service="app")
     assert "dagster" not in sys.modules
     app = FastAPI()
 
+    async def lookup(header):
+        return TenantContext(UUID(int=7), "acme")
+
     @app.middleware("http")
-    async def tenant(request, call_next):
-        acme = Tenant(UUID(int=7), "acme", "Acme", "tenant_acme", True, None)
-        with tenant_context(acme), user_context("user-5"):
+    async def user(request, call_next):
+        with user_context("user-5"):
             return await call_next(request)
+
+    app.add_middleware(TenantMiddleware, lookup=lookup)
 
     @app.post("/login")
     async def login(request: Request):
@@ -427,7 +432,11 @@ APP = """
     client.post(
         "/login?token=hunter2",
         json={"password": "hunter2"},
-        headers={"Authorization": "Bearer hunter2", "X-Goog-IAP-JWT-Assertion": "hunter2"},
+        headers={
+            "X-Tenant-ID": "acme",
+            "Authorization": "Bearer hunter2",
+            "X-Goog-IAP-JWT-Assertion": "hunter2",
+        },
         cookies={"session": "hunter2"},
     )
 """
@@ -444,7 +453,12 @@ def test_a_fastapi_application(sentry_server: SentryServer, tmp_path: Path) -> N
     assert event["exception"]["values"][-1]["value"] == "broken"
     assert event["request"]["query_string"] == "token=[Filtered]"
     assert "data" not in event["request"]
-    assert [each["transaction"] for each in sentry_server.transactions] == ["/login"]
+    (trace,) = sentry_server.transactions
+    assert trace["transaction"] == "/login"
+    assert trace["tags"]["tenant_slug"] == "acme"
+    assert trace["tags"]["tenant_id"] == str(UUID(int=7))
+    assert "user_id" not in trace["tags"]
+    assert trace["user"] == {"id": "user-5"}
     body = b"".join(sentry_server.bodies).replace(b"token=[Filtered]", b"")
     # Nowhere but in the lines of the script itself, which are shown around the failing one.
     assert body.count(b"hunter2") == 0
