@@ -50,6 +50,9 @@ from agentarmy_ops.tenants.redis_keys import mark_initialized
 if TYPE_CHECKING:
     from google.cloud.storage import Client
 
+# For those who read the registry again and again: a server that is gone must not hold them up.
+_CONNECT_SECONDS = 10
+
 
 class Runtime:
     """What one process works with. Embedded servers are started when first asked for."""
@@ -236,7 +239,7 @@ class Runtime:
     @contextmanager
     def registry(self) -> Iterator[psycopg.Connection[TupleRow]]:
         """A connection for reading ``shared.tenants``, as the backup role."""
-        with self.backup.connect(autocommit=True) as connection:
+        with self.backup.given_up_after(_CONNECT_SECONDS).connect(autocommit=True) as connection:
             yield connection
 
     @cached_property

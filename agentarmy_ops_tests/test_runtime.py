@@ -55,6 +55,8 @@ def test_dagster_gets_a_database_of_its_own(embedded: Runtime) -> None:
 def test_the_registry_is_there_and_empty(embedded: Runtime) -> None:
     with embedded.registry() as connection:
         assert connection.execute("SELECT count(*) FROM shared.tenants").fetchone() == (0,)
+        # Who reads it again and again must not wait for ever.
+        assert connection.info.get_parameters()["connect_timeout"] == "10"
 
 
 def test_the_scratch_server_is_not_the_live_one(embedded: Runtime) -> None:

@@ -22,6 +22,14 @@ _UNSUPPORTED_SECRETS = (
     "scram_server_key",
 )
 
+# Else a query to a server that is gone waits for hours: keepalives are the operating system's.
+_VANISHED = {
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+
 
 @dataclass(frozen=True, repr=False)
 class ConnInfo:
@@ -78,6 +86,13 @@ class ConnInfo:
     def with_params(self, **params: str) -> Self:
         """The same server with some keywords replaced (``dbname``, ``user``, ``options``, ...)."""
         return replace(self, params={**self.params, **params})
+
+    def given_up_after(self, connect_seconds: int) -> Self:
+        """The same server for one who must not wait for ever: who is not let in within so many
+        seconds, or finds that it has vanished without a word, gets an error. What the connection
+        string says of these things stays."""
+        limits = {"connect_timeout": str(connect_seconds), **_VANISHED}
+        return replace(self, params={**limits, **self.params})
 
     def connect(self, *, autocommit: bool = False, **params: str) -> "psycopg.Connection[TupleRow]":
         """Open a psycopg connection.

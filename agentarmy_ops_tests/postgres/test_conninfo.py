@@ -99,6 +99,17 @@ def test_another_database_of_the_same_server() -> None:
     assert conninfo.params["dbname"] == "live"
 
 
+def test_a_server_that_is_gone_is_given_up(live_server: ConnInfo) -> None:
+    with live_server.given_up_after(7).connect() as connection:
+        limits = connection.info.get_parameters()
+    assert limits["connect_timeout"] == "7"
+    assert {"keepalives_idle", "keepalives_count", "tcp_user_timeout"} <= limits.keys()
+    own = ConnInfo.parse("postgresql://app:x@host/live?connect_timeout=99&keepalives_idle=1")
+    limited = own.given_up_after(7)
+    assert (limited.params["connect_timeout"], limited.params["keepalives_idle"]) == ("99", "1")
+    assert limited.password == "x"
+
+
 def test_client_programs_get_a_passfile_that_only_we_can_read() -> None:
     conninfo = ConnInfo.parse(f"postgresql://app:{QUOTED}@host/live")
     with conninfo.client_arguments() as arguments:

@@ -19,14 +19,6 @@ from agentarmy_ops.web.health.causes import NotWell
 
 # Seconds; libpq takes no less for a connection.
 _TIMEOUT = 2
-# A server that vanishes without a word is given up after these seconds, else the check would wait
-# for hours (libpq's keepalives are the operating system's).
-_VANISHED = {
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "10000",
-}
 # Each daemon writes one every 30 seconds; a tick that takes long may put it off.
 HEARTBEAT_SECONDS = 300
 
@@ -37,9 +29,8 @@ def check_database(conninfo: ConnInfo) -> None:
     Raises:
         DatabaseError: it does not.
     """
-    with conninfo.connect(
-        autocommit=True, connect_timeout=str(_TIMEOUT), **_VANISHED
-    ) as connection:
+    limited = conninfo.given_up_after(_TIMEOUT)
+    with limited.connect(autocommit=True, connect_timeout=str(_TIMEOUT)) as connection:
         connection.execute("SELECT 1")
 
 
