@@ -84,7 +84,12 @@ def read_dagster(instance: DagsterInstance) -> DagsterFacts:
         read_at=read_at,
         runs={(name, DagsterRunStatus(word)): number for name, word, number in counted},
         oldest_queued=oldest[0].create_timestamp.timestamp() if oldest else None,
-        heartbeats={name: beat.timestamp for name, beat in heartbeats.items()},
+        # Dagster keeps those of daemons that it has no use for any more.
+        heartbeats={
+            name: beat.timestamp
+            for name, beat in heartbeats.items()
+            if name in instance.get_required_daemon_types()
+        },
     )
 
 
