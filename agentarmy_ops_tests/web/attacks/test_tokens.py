@@ -1,6 +1,10 @@
+import inspect
+
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from agentarmy_ops.web.auth.metrics_gate import MetricsGate
+from agentarmy_ops.web.auth.tokens import TokenGate, same
 from agentarmy_ops_tests.web.site import METRICS, OPERATOR, PAGE, VIEWER, Site, bearer
 
 
@@ -24,6 +28,13 @@ def test_wrong_token(fresh_site: Site) -> None:
         assert answer.status == 401, token
         assert b"operator" not in answer.body
     assert fresh_site.get("/fleet", headers=bearer(OPERATOR)).status_code == 200
+
+
+def test_time_tells_nothing() -> None:
+    """Measuring how long wrong tokens take => nothing: digests are compared in constant time"""
+    assert "return hmac.compare_digest(" in inspect.getsource(same)
+    for function in (TokenGate.try_token, MetricsGate.identify):
+        assert "same(" in inspect.getsource(function)
 
 
 def test_other_scheme(token_site: Site) -> None:
