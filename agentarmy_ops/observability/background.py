@@ -63,16 +63,22 @@ class Background(Generic[_T]):
                 for watcher in self._watchers:
                     watcher(value)
             except OpsError as error:
-                if not self._stopping.is_set():
-                    _log.warning("cannot read the %s: %s", self._what, error)
-                self.error = str(error)
+                self._failed(str(error))
             except Exception as error:  # noqa: BLE001 - the next reading may succeed
-                _log.exception("cannot read the %s", self._what)
                 # Its text may be anything, and is shown to people.
-                self.error = f"{type(error).__name__} while the {self._what} was read; see the log"
+                what = f"{type(error).__name__} while the {self._what} was read; see the log"
+                self._failed(what, error)
             else:
+                if self.error is not None:
+                    _log.info("the %s can be read again", self._what)
                 self.current, self.error = value, None
                 self._first.set()
+
+    def _failed(self, why: str, bug: Exception | None = None) -> None:
+        """Noted, and logged once, not for each reading that fails alike."""
+        if why != self.error and not self._stopping.is_set():
+            _log.warning("cannot read the %s: %s", self._what, why, exc_info=bug)
+        self.error = why
 
     def _run(self) -> None:
         while not self._stopping.is_set():

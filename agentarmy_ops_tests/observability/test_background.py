@@ -73,6 +73,20 @@ def test_a_failure_leaves_what_was_read_before(caplog: pytest.LogCaptureFixture)
     assert "Traceback" not in caplog.text
 
 
+def test_a_failure_that_lasts_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    source = Source()
+    number = Background("number", source.read, 3600)
+    for failure in (StoreError("gone"), StoreError("gone"), StoreError("far away"), None, None):
+        source.fails_with = failure
+        number.refresh_now()
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "cannot read the number: gone"),
+        ("WARNING", "cannot read the number: far away"),
+        ("INFO", "the number can be read again"),
+    ]
+
+
 def test_a_bug_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     source = Source()
     number = Background("number", source.read, 0.001)

@@ -22,7 +22,7 @@ from agentarmy_ops_tests.observability.fleet.examples import READ_AT, fleet, ten
 
 SETTINGS = Settings(
     _env_file=None,
-    backup_freshness_hours=5,
+    backup_freshness_hours=3,
     verification_freshness_days=2,
     restore_target_seconds=900,
 )
@@ -55,7 +55,7 @@ class Answers:
 
 
 TARGETS = {
-    "agentarmy_backup_freshness_target_seconds": [5 * 3600],
+    "agentarmy_backup_freshness_target_seconds": [3 * 3600],
     "agentarmy_verification_freshness_target_seconds": [2 * 86400],
     "agentarmy_restore_target_seconds": [900],
     "agentarmy_build_info": [1],
@@ -77,7 +77,7 @@ def test_before_during_and_after_a_failure() -> None:
     assert read["agentarmy_fleet_read_timestamp_seconds"] == [READ_AT.timestamp()]
     assert read["agentarmy_fleet_read_duration_seconds"] == [0.5]
     assert read["agentarmy_backup_rows"] == [420]
-    assert read["agentarmy_backup_fresh"] == [0, 1]  # within 5 hours, as set
+    assert read["agentarmy_backup_fresh"] == [0, 0]  # 4 hours are too many, as set
     cache.refresh_now()
     assert samples(exporter) == {**read, "agentarmy_fleet_read_failed": [1]}
     cache.refresh_now()
