@@ -6,13 +6,13 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import httpx
 import pytest
 
 from agentarmy_ops.backups.verdict import Status
 from agentarmy_ops_tests.web.fleet.invented import large_fleet, nights, tenant
 from agentarmy_ops_tests.web.fleet.reading import Reading
 from agentarmy_ops_tests.web.markup import Element, parse
+from agentarmy_ops_tests.web.site import served
 
 _WEB = Path(__file__).parents[3] / "agentarmy_ops" / "web"
 PAGES = {
@@ -27,17 +27,24 @@ PAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def pages() -> dict[str, Element]:
+    """All of them."""
+    reading = Reading()
+    with served(reading.pages()) as site:
+        found = {"waiting": parse(site.get("/fleet").text)}
+        many = large_fleet(220, 3)
+        verdicts = [Status.VERIFIED, Status.FAILED, None]
+        extra = (tenant("aaa", nights([9, 8, 7], verdicts=verdicts)), tenant("aab", problem="bad"))
+        reading.read(replace(many, tenants=(*many.tenants, *extra), problems=("one",)))
+        reading.read("the store is away")
+        return found | {name: parse(site.get(path).text) for name, path in PAGES.items()}
+
+
 @pytest.fixture(params=[*PAGES, "waiting"])
-def page(request: pytest.FixtureRequest, client: httpx.Client, reading: Reading) -> Element:
+def page(request: pytest.FixtureRequest, pages: dict[str, Element]) -> Element:
     """One of them."""
-    if request.param == "waiting":
-        return parse(client.get("/fleet").text)
-    many = large_fleet(220, 3)
-    verdicts = [Status.VERIFIED, Status.FAILED, None]
-    extra = (tenant("aaa", nights([9, 8, 7], verdicts=verdicts)), tenant("aab", problem="bad"))
-    reading.read(replace(many, tenants=(*many.tenants, *extra), problems=("one",)))
-    reading.read("the store is away")
-    return parse(client.get(PAGES[request.param]).text)
+    return pages[request.param]
 
 
 def test_a_page_says_what_it_is(page: Element) -> None:
