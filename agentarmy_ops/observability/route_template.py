@@ -24,11 +24,11 @@ def route_template(scope: Scope, app: object) -> str:
     fits. A mounted application without routes, such as ``StaticFiles``, is one endpoint.
     """
     if _SCOPE_KEY not in scope:
-        # Set by the outermost router and application; a mount changes root_path for what is in it.
-        outermost = scope.get("router") or scope.get("app") or app
+        # The outermost router leaves itself in the scope, the outermost mount the root_path that
+        # was before it.
+        outermost = scope.get("router") or app
         root = scope.get("app_root_path", scope.get("root_path", ""))
         asked = {**scope, "root_path": root, "path_params": {}}
-        asked.pop("fastapi", None)  # what it knows of the route that was chosen
         scope[_SCOPE_KEY] = _find(_routes_of(outermost), asked) or UNMATCHED
     return str(scope[_SCOPE_KEY])
 
