@@ -44,8 +44,8 @@ class Part:
 
     def __post_init__(self) -> None:
         compress = zlib.compressobj(_LEVEL, wbits=-zlib.MAX_WBITS)
-        # Flushed so that other blocks may follow, which know nothing of these.
-        deflated = compress.compress(self.text) + compress.flush(zlib.Z_FULL_FLUSH)
+        # Flushed to a whole byte, so that blocks of another compressor may follow.
+        deflated = compress.compress(self.text) + compress.flush(zlib.Z_SYNC_FLUSH)
         object.__setattr__(self, "_deflated", deflated)
         object.__setattr__(self, "_crc", zlib.crc32(self.text))
 
@@ -54,7 +54,5 @@ class Part:
         first. Only the rest is compressed now."""
         compress = zlib.compressobj(_LEVEL, wbits=-zlib.MAX_WBITS)
         end = compress.compress(rest) + compress.flush(zlib.Z_FINISH)
-        size = (len(self.text) + len(rest)) & 0xFFFFFFFF
-        return b"".join(
-            (_HEADER, self._deflated, end, struct.pack("<LL", zlib.crc32(rest, self._crc), size))
-        )
+        trailer = struct.pack("<LL", zlib.crc32(rest, self._crc), len(self.text) + len(rest))
+        return b"".join((_HEADER, self._deflated, end, trailer))
