@@ -11,7 +11,7 @@ from agentarmy_ops.web.auth.paths import LOGIN
 
 POLICY_VIOLATION = 1008
 """Code that a websocket is closed with (RFC 6455, 7.4.1)."""
-_ANEW = frozenset({Reason.MISSING, Reason.BAD_SESSION})
+_ANEW = frozenset({Reason.MISSING, Reason.BAD_SESSION, Reason.ENDED_SESSION})
 
 
 async def refuse(

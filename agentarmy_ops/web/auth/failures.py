@@ -16,17 +16,19 @@ FAILURES = Counter(
 for _reason in Reason:
     FAILURES.labels(_reason.value)  # from the start 0, so that the first one is an increase
 
+_NOT_LOGGED = frozenset({Reason.MISSING, Reason.ENDED_SESSION, Reason.RATE_LIMITED})
 _log = logging.getLogger("agentarmy_ops.gateway")
 
 
 def record(scope: Scope, refusal: Refusal) -> None:
     """Count it, and log it: reason, client, path. Never a header, a query string or a body.
 
-    Not logged is a client held back for being wrong too often, whose failures are in the log,
-    and one that sent nothing: that is how everybody's first visit looks.
+    Not logged is what means nothing: a client that sent nothing, as with everybody's first
+    visit; a page left open, which goes on asking when its session has ended; and a client held
+    back for being wrong too often, whose failures are in the log.
     """
     FAILURES.labels(refusal.reason.value).inc()
-    if refusal.reason in (Reason.RATE_LIMITED, Reason.MISSING):
+    if refusal.reason in _NOT_LOGGED:
         return
     client = client_of((scope.get("client") or (None,))[0])
     # repr: a path may hold line ends.

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     WRONG_TOKEN = "wrong_token"  # noqa: S105 - the name of a reason
     BAD_SESSION = "bad_session"
+    ENDED_SESSION = "ended_session"
     BAD_ASSERTION = "bad_assertion"
     UNKNOWN_ADDRESS = "unknown_address"
     KEYS_UNREACHABLE = "keys_unreachable"

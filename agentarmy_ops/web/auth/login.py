@@ -9,7 +9,7 @@ from agentarmy_ops.web.auth.failures import record
 from agentarmy_ops.web.auth.identity import Refusal
 from agentarmy_ops.web.auth.origin import is_secure
 from agentarmy_ops.web.auth.paths import LOGIN, LOGOUT, is_local
-from agentarmy_ops.web.auth.sessions import LIFETIME, Sessions
+from agentarmy_ops.web.auth.sessions import LIFETIME, Session, Sessions
 from agentarmy_ops.web.auth.tokens import TokenGate
 from agentarmy_ops.web.pages import templates
 
@@ -43,7 +43,7 @@ class Login:
 
     async def _leave(self, request: Request) -> Response:
         session = self._gate.session(request.scope)
-        if session:
+        if isinstance(session, Session):
             self._sessions.end(session)
         response = RedirectResponse(LOGIN, 303)
         self._set_cookie(request, response, "", 0)

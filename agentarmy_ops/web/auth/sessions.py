@@ -10,7 +10,7 @@ import jwt
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from agentarmy_ops.web.auth.identity import Role
+from agentarmy_ops.web.auth.identity import Reason, Role
 
 LIFETIME = 12 * 3600
 """Seconds that a session lasts: a working day. It is not prolonged."""
@@ -51,8 +51,8 @@ class Sessions:
         }
         return jwt.encode(claims, self._keys[role], algorithm=_ALGORITHM)
 
-    def read(self, text: str) -> Session | None:
-        """The session of this text; None where it is not ours, has expired or has ended."""
+    def read(self, text: str) -> Session | Reason:
+        """The session of this text, or what is wrong with it."""
         for role, key in self._keys.items():
             try:
                 claims = jwt.decode(
@@ -61,11 +61,16 @@ class Sessions:
                     algorithms=[_ALGORITHM],
                     options={"require": ["exp", "iat", "jti", "role"]},
                 )
+            except jwt.ExpiredSignatureError:
+                return Reason.ENDED_SESSION
             except jwt.InvalidTokenError:
                 continue
-            if claims["role"] == role and claims["jti"] not in self._ended:
-                return Session(role, claims["exp"], claims["jti"])
-        return None
+            if claims["role"] != role:
+                return Reason.BAD_SESSION
+            if claims["jti"] in self._ended:
+                return Reason.ENDED_SESSION
+            return Session(role, claims["exp"], claims["jti"])
+        return Reason.BAD_SESSION
 
     def end(self, session: Session) -> None:
         """From now on a copy of it is worth nothing, as long as this process lives."""

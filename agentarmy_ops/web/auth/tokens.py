@@ -104,13 +104,13 @@ class TokenGate:
         token = bearer(scope)
         if token is not None:
             return self.try_token(scope, token)
-        if cookie(scope, self.cookie_name(scope)) is None:
+        session = self.session(scope)
+        if session is None:
             return Refusal(
                 Reason.MISSING, "log in at /login, or send the header Authorization: Bearer TOKEN"
             )
-        session = self.session(scope)
-        if session is None:
-            return Refusal(Reason.BAD_SESSION, "the session has ended: log in again at /login")
+        if not isinstance(session, Session):
+            return Refusal(session, "the session has ended: log in again at /login")
         return Identity(session.role, session.role, Way.SESSION, session.expires)
 
     def try_token(self, scope: Scope, token: str) -> Identity | Refusal:
@@ -128,8 +128,8 @@ class TokenGate:
         (role,) = matches
         return Identity(role, role, Way.BEARER)
 
-    def session(self, scope: Scope) -> Session | None:
-        """The session of the request's cookie, while it is good."""
+    def session(self, scope: Scope) -> Session | Reason | None:
+        """The session of the request's cookie, or what is wrong with it; None: no cookie."""
         text = cookie(scope, self.cookie_name(scope))
         return None if text is None else self._sessions.read(text)
 

@@ -23,11 +23,13 @@ def test_every_reason_is_there() -> None:
 
 
 def test_each_refusal_is_counted_once(fresh_site: Site) -> None:
-    cookie = fresh_site.cookie()
+    cookie, left = fresh_site.cookie(), fresh_site.cookie()
+    fresh_site.post("/logout", headers=left)
     evil = {"Origin": "https://evil.example"}
     sent: dict[Reason, Callable[[], object]] = {
         Reason.MISSING: lambda: fresh_site.get("/fleet"),
         Reason.WRONG_TOKEN: lambda: fresh_site.log_in("wrong"),
+        Reason.ENDED_SESSION: lambda: fresh_site.get("/", headers=left),
         Reason.BAD_SESSION: lambda: fresh_site.get("/", headers={"Cookie": "agentarmy-session=x"}),
         Reason.FOREIGN_ORIGIN: lambda: fresh_site.post("/", headers={**cookie, **evil}),
         Reason.READ_ONLY: lambda: fresh_site.post("/", headers=bearer(VIEWER)),
@@ -63,10 +65,13 @@ def test_the_log_names_client_and_path_and_no_secret(
     assert not any(almost in str(vars(record)) for record in ours)
 
 
-def test_first_visits_and_clients_held_back_are_not_logged(
+def test_first_visits_old_pages_and_clients_held_back_are_not_logged(
     fresh_site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     fresh_site.get("/fleet")
+    left = fresh_site.cookie()
+    fresh_site.post("/logout", headers=left)
+    assert fresh_site.get("/fleet", headers=left).status_code == 401
     assert "refused" not in caplog.text
     for _ in range(12):
         fresh_site.get("/fleet", headers=bearer("wrong"))
