@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from dagster import DagsterInstance
@@ -35,6 +36,9 @@ from agentarmy_ops.web.pages import static_files
 from agentarmy_ops.web.security_headers import SecurityHeadersMiddleware
 from agentarmy_ops.web.workspace import Workspace
 
+# How long the end waits for a reading of the fleet, in seconds; the rest is left behind.
+_END_SECONDS = 2.0
+
 
 def create_gateway(runtime: Runtime, workspace_files: Sequence[Path]) -> ASGIApp:
     """Everything on one port. The code locations of ``workspace_files`` are loaded when the server
@@ -65,7 +69,7 @@ def create_gateway(runtime: Runtime, workspace_files: Sequence[Path]) -> ASGIApp
         cache.start()
         yield
         tenants.close()
-        for stop in (cache.stop, workspace.stop, registry.close):
+        for stop in (partial(cache.stop, _END_SECONDS), workspace.stop, registry.close):
             await run_in_threadpool(stop)
 
     app = Starlette(

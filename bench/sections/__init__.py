@@ -6,6 +6,7 @@ from bench.sections import (
     exporter,
     fleet,
     fleetpage,
+    gateway,
     large,
     memory,
     nightly,
@@ -27,4 +28,5 @@ SECTIONS: tuple[Section, ...] = (
     catalog.SECTION,
     exporter.SECTION,
     fleetpage.SECTION,
+    gateway.SECTION,
 )
