@@ -5,9 +5,10 @@ import io
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -54,6 +55,13 @@ def tenants(app_database: AppDatabase, provision: Provision) -> dict[str, str]:
                 [tenant.id, f"agent of {slug}"],
             )
     return found
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """The path of a Unix socket has room for 107 bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def scraped(client: httpx.Client, name: str, **labels: str) -> float:
@@ -119,17 +127,16 @@ def test_requests_of_two_tenants(
 
 
 def test_several_processes_are_scraped_as_one(
-    app_database: AppDatabase, tenants: dict[str, str], tmp_path: Path
+    app_database: AppDatabase, tenants: dict[str, str], tmp_path: Path, short_path: Path
 ) -> None:
     """Each process has counters of its own, and a scrape reaches one of them."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    listening = str(short_path / "s")
     environment = {
         **os.environ,
         "DATABASE_URL": app_database.owner.url,
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
     }
-    command = ["--factory", "--workers", "2", "--port", str(port), "fastapi_app:create_app"]
+    command = ["--factory", "--workers", "2", "--uds", listening, "fastapi_app:create_app"]
     server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--no-access-log", *command],
         cwd=EXAMPLE.parent,
@@ -143,7 +150,8 @@ def test_several_processes_are_scraped_as_one(
         assert next(started)
         assert next(started)
         labels = {"endpoint": "/agents/{agent}/messages", "tenant_id": tenants["acme"]}
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", limits=ONE_REQUEST) as client:
+        transport = httpx.HTTPTransport(uds=listening, limits=ONE_REQUEST)
+        with httpx.Client(base_url="http://example", transport=transport) as client:
             for number in range(20):
                 path = f"/agents/{number}/messages?prompt=x"
                 client.post(path, headers={"X-Tenant-ID": "acme"}).raise_for_status()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -99,6 +100,21 @@ def test_by_id_and_by_slug(served: str, registry: CollectorRegistry) -> None:
     assert get(served).text == "nobody"
     tenants = {each["tenant_id"] for each in Samples(registry).all("http_requests_total")}
     assert tenants == {str(ACME.tenant_id), "unknown"}
+
+
+async def fail(_: Request) -> PlainTextResponse:
+    raise ValueError("x")
+
+
+def test_a_failure_is_its_tenants_also_when_it_is_answered_around(
+    lookup: Lookup, registry: CollectorRegistry
+) -> None:
+    within = [Middleware(TenantMiddleware, lookup=lookup)]
+    app = Starlette(routes=[Route("/fails", fail)], middleware=within)
+    with serving(MetricsMiddleware(app, registry=registry)) as address:
+        assert get(address, "/fails", "acme").status_code == 500
+    (labels,) = Samples(registry).all("http_requests_total")
+    assert labels["tenant_id"] == str(ACME.tenant_id)
 
 
 HOSTILE = [
