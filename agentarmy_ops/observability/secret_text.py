@@ -26,10 +26,11 @@ _NAME = re.compile(rf"{_NAMES}|^(?:pass|auth|jwt|identity|environ|env|argv|sys\.
 _HARMLESS_NAME = re.compile(r"(?:^|[._-])(?:tokens|token_type|token_count)(?:[._-]|$)", re.I)
 
 # An exception's class may be named for what it is about.
-_NO_ERROR = r"(?!\w*(?:Error|Exception|Warning)\b)"
+_NO_ERROR = r"(?!\w{0,40}(?:Error|Exception|Warning)\b)"
 _QUOTED = r"\"(?:[^\"\\]|\\.|\"\")*\"?|'(?:[^'\\]|\\.|'')*'?"
 _SHOWN_SCHEMES = "https?|postgres(?:ql)?|redis|rediss|unix|gs|sm|s3|file|wss?|tcp|grpc|ssh|git|ftp"
 
+# Each begins at few places and looks on for a bounded length: a log may hold a line of dashes.
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I | re.S), replacement)
     for pattern, replacement in (
@@ -50,7 +51,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (r"\b(bearer|basic|digest)\s+[^\s\"',;]+", rf"\1 {FILTERED}"),
         # A chat's webhook is a secret as a whole, and so is what is after a service's own scheme.
-        (r"\b(https?://)[^\s\"']{0,300}hook[^\s\"']*", rf"\1{FILTERED}"),
+        (r"\b(https?://)[^\s\"']{0,120}hook[^\s\"']*", rf"\1{FILTERED}"),
         (
             rf"\b(?!(?:{_SHOWN_SCHEMES})://)([a-z][a-z0-9+.-]{{1,20}})://[^\s\"']+",
             rf"\1://{FILTERED}",
@@ -63,7 +64,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             rf"\1{FILTERED}",
         ),
         (
-            rf"((?<!\w)--?[\w-]*(?:{_NAMES})[\w-]{{0,40}}[\"']?,?\s+)(?:{_QUOTED}|\S+)",
+            rf"((?<![\w-])--?[\w-]{{0,60}}(?:{_NAMES})[\w-]{{0,40}}[\"']?,?\s+)(?:{_QUOTED}|\S+)",
             rf"\1{FILTERED}",
         ),
         (rf"((?:PASSWORD|IDENTIFIED BY)\s+)(?:{_QUOTED})", rf"\1{FILTERED}"),

@@ -168,6 +168,18 @@ def test_long_text_is_cut_between_words() -> None:
     assert cut.endswith("…")
 
 
+@pytest.mark.parametrize(
+    "unit",
+    ["-", "--a-", "a", "a.", "password", "://:", "x://:", "http://", "'", '"\\', "token='", "eyJ",
+     "Key (", "cookie", "bearer ", "\\", "$a$", " "],
+)  # fmt: skip
+def test_text_that_repeats_itself_is_no_trap(unit: str) -> None:
+    """A pattern that tries again from each place would take minutes for some of these."""
+    line = (unit * LONGEST_TEXT)[:LONGEST_TEXT]
+    text(line)
+    hide_literals(line)
+
+
 def test_long_text_without_a_space_goes_whole() -> None:
     assert text("postgresql://app:" + "p" * LONGEST_TEXT) == "…"
 
