@@ -56,6 +56,7 @@ def test_each_column_sorts_both_ways(column: str, ascending: str, descending: st
         ("glob ex", "globex"),
         ("glob acme", ""),
         ("STRASSE", "quiet"),
+        ("stra\u00dfe", "quiet"),
         ("\u0130stanbul", "new"),
         (INDEX.fleet.by_slug["old"].tenant_id[:9], "old"),
         (INDEX.fleet.by_slug["old"].tenant_id[1:9], ""),
