@@ -3,6 +3,7 @@
 import threading
 import uuid
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -153,8 +154,13 @@ def test_states(new_lab: NewLab, put_backup: PutBackup) -> None:
 
 
 def test_ids_are_unique(lab: Lab, put_backup: PutBackup) -> None:
-    """A tenant that changed its slug has backups under both; of one nobody can read the id."""
+    """A tenant that changed its slug has backups under both; of one nobody can read the id; one
+    that is gone had two slugs."""
     put_backup(lab, lab.tenants["acme"], NOW - DAY)
+    twice = lab.register("twice")
+    put_backup(lab, twice, NOW - DAY)
+    put_backup(lab, replace(twice, slug="twice-old", schema_name="tenant_twice_old"), NOW - DAY)
+    lab.run("DELETE FROM shared.tenants WHERE slug = 'twice'")
     lab.run(
         "UPDATE shared.tenants SET slug = 'acme-new', schema_name = 'tenant_acme_new';"
         "ALTER SCHEMA tenant_acme RENAME TO tenant_acme_new"
@@ -162,10 +168,11 @@ def test_ids_are_unique(lab: Lab, put_backup: PutBackup) -> None:
     gone = lab.register("gone")
     lab.run("DELETE FROM shared.tenants WHERE slug = 'gone'")
     put_object(lab.store, put_backup(lab, gone, NOW - DAY).ref.manifest, NOW, b"{")
-    acme, new, lost = reader_of(lab).read().tenants
+    acme, new, lost, first, second = reader_of(lab).read().tenants
     assert (acme.tenant_id, acme.state) == ("unregistered/acme", State.UNREGISTERED)
     assert (new.tenant_id, new.state) == (str(lab.tenants["acme"].id), State.ACTIVE)
     assert (lost.slug, lost.tenant_id, lost.name) == ("gone", "unregistered/gone", "gone")
+    assert (first.tenant_id, second.tenant_id) == (str(twice.id), "unregistered/twice-old")
 
 
 def test_a_slug_that_another_tenant_had(lab: Lab, put_backup: PutBackup) -> None:
