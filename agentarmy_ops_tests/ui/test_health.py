@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from agentarmy_ops_tests.fix_dagster import Stack
 from agentarmy_ops_tests.fix_tenants import AppDatabase
-from agentarmy_ops_tests.ui.conftest import Up
+from agentarmy_ops_tests.ui.conftest import LONGEST_WAIT, Up
 from agentarmy_ops_tests.ui.test_backfill import screenshot
 
 
@@ -24,5 +24,6 @@ def test_a_tenant_that_is_not_isolated_says_so_on_its_partition(
     up.wait_for("1 new problems, 0 recovered, 1 present")
     page: Page = request.getfixturevalue("page")
     page.goto(f"http://127.0.0.1:{up.port}/assets/tenant?view=partitions&partition=acme")
-    expect(page.get_by_text("tenant acme is not isolated").first).to_be_visible()
+    told = page.get_by_text("tenant acme is not isolated").first
+    expect(told).to_be_visible(timeout=LONGEST_WAIT * 1000)
     screenshot(page, "health")
