@@ -5,13 +5,15 @@ Who reports many things at once sends one message about all of them: see :func:`
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from agentarmy_ops.errors import ConfigurationError
+from agentarmy_ops.observability.known_secrets import known_secrets
+from agentarmy_ops.observability.secret_text import SecretText
 from agentarmy_ops.settings import Settings
 from agentarmy_ops.text import one_line
 
@@ -47,20 +49,28 @@ class Notifier:
         *,
         gateway_url: str | None = None,
         environment: str | None = None,
+        known_secrets: Iterable[str] = (),
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """``urls`` are Apprise URLs. ``gateway_url`` is where links lead, ``environment`` is named
-        in titles, ``timeout_seconds`` is how long :meth:`send` may take."""
+        in titles, ``timeout_seconds`` is how long :meth:`send` may take. ``known_secrets`` are
+        taken out of messages, wherever they are."""
         self._urls = tuple(urls)
         self._gateway_url = gateway_url.rstrip("/") if gateway_url else None
         self._environment = environment
         self._timeout_seconds = timeout_seconds
+        self._without_secrets = SecretText([*urls, *known_secrets])
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """As ``NOTIFY_URLS`` and ``GATEWAY_URL`` say."""
         urls = settings.notify_urls.get_secret_value().split() if settings.notify_urls else ()
-        return cls(urls, gateway_url=settings.gateway_url, environment=settings.environment)
+        return cls(
+            urls,
+            gateway_url=settings.gateway_url,
+            environment=settings.environment,
+            known_secrets=known_secrets(settings),
+        )
 
     def __bool__(self) -> bool:
         """Whether there is anybody to tell."""
@@ -84,13 +94,15 @@ class Notifier:
                 )
 
     def send(self, title: str, body: str, severity: Severity = Severity.FAILURE) -> bool:
-        """Send one message to all addresses at once; whether all took it within the time.
+        """Send one message to all addresses at once, without secrets; whether all took it within
+        the time.
 
         Never raises. An address that fails or hangs is logged by its place, and left behind.
         """
         if not self._urls:
             return True
         title = one_line(f"[{self._environment}] {title}" if self._environment else title)
+        title, body = self._without_secrets(title), self._without_secrets(body)
         if len(body) > _LONGEST_BODY:
             body = f"{body[: _LONGEST_BODY - 1]}…"
         taken = [False] * len(self._urls)

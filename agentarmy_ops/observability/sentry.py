@@ -6,7 +6,6 @@ Without a DSN nothing is done, and ``sentry_sdk`` is not even imported.
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from starlette.types import ASGIApp
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp
 from agentarmy_ops import __version__
 from agentarmy_ops.errors import ConfigurationError
 from agentarmy_ops.observability.context import whose
+from agentarmy_ops.observability.known_secrets import known_secrets
 from agentarmy_ops.observability.secret_text import SecretText
 from agentarmy_ops.observability.sentry_scrub import EventScrubber
 from agentarmy_ops.observability.sentry_sdk import active_sdk
@@ -154,21 +154,6 @@ def check_dsn(dsn: str) -> None:
             "SENTRY_DSN is not a DSN of Sentry; copy it from the project's settings there "
             "(https://KEY@HOST/PROJECT)"
         ) from None
-
-
-def known_secrets(settings: Settings) -> set[str]:
-    """What the settings hold that must never leave: each secret, and the passwords in URLs."""
-    values = (getattr(settings, name) for name in type(settings).model_fields)
-    secrets = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
-    parts = {part for secret in secrets for part in secret.split()}
-    return {found for text in secrets | parts for found in (text, _password(text)) if found}
-
-
-def _password(url: str) -> str | None:
-    try:
-        return urlsplit(url).password
-    except ValueError:
-        return None
 
 
 def _sender(scrubber: EventScrubber) -> "Callable[[Event, Hint], Event]":

@@ -80,6 +80,21 @@ def test_a_webhook_receives_the_message(webhook: Received) -> None:
     assert webhook.paths == ["/hook"]
 
 
+def test_a_message_holds_no_secret(webhook: Received) -> None:
+    settings = Settings(
+        _env_file=None,
+        notify_urls=SecretStr(hook(webhook)),
+        redis_url=SecretStr("redis://:swordfish@cache"),
+        metrics_token=SecretStr("m" * 32),
+    )
+    said = f"swordfish, {'m' * 32}, postgresql://app:hunter2@db/x, {hook(webhook)}"
+    assert Notifier.from_settings(settings).send(said, f"it was\n{said}")
+    message = json.loads(webhook.bodies[0])
+    hidden = "[Filtered], [Filtered], postgresql://[Filtered]@db/x, [Filtered]"
+    assert message["message"] == f"it was\n{hidden}"
+    assert message["title"] == f"[development] {hidden}"
+
+
 @pytest.mark.parametrize("severity", list(Severity))
 def test_every_severity_is_known_to_apprise(webhook: Received, severity: Severity) -> None:
     assert Notifier([hook(webhook)]).send("t", "b", severity)
@@ -148,10 +163,10 @@ def test_a_server_that_refuses_counts_as_not_told(webhook: Received) -> None:
 
 
 def test_a_long_body_is_cut(webhook: Received) -> None:
-    Notifier([hook(webhook)]).send("t", "x" * 10_000)
+    Notifier([hook(webhook)]).send("t", "word " * 1000)
     message = json.loads(webhook.bodies[0])["message"]
     assert len(message) == 3000
-    assert message.endswith("x…")
+    assert message.endswith("word…")
 
 
 @pytest.mark.usefixtures("webhook")

@@ -23,7 +23,8 @@ from agentarmy_ops.errors import BackupError, ConfigurationError, OpsError
 from agentarmy_ops.observability import failures, init_sentry
 from agentarmy_ops.observability.context import tenant_context, user_context
 from agentarmy_ops.observability.failures import capture, flush
-from agentarmy_ops.observability.sentry import known_secrets, start_sentry, watched
+from agentarmy_ops.observability.known_secrets import known_secrets
+from agentarmy_ops.observability.sentry import start_sentry, watched
 from agentarmy_ops.settings import Environment, Settings
 from agentarmy_ops.tenants.registry import Tenant
 from agentarmy_ops_tests.fix_sentry import SentryServer, stop_sentry
