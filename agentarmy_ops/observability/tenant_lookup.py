@@ -88,10 +88,11 @@ class TenantLookup:
             if remembered is None:
                 raise
             return remembered.tenant
-        self._known.forget(key)
-        self._unknown.forget(key)
-        memory = self._unknown if tenant is None else self._known
-        memory.put(key, tenant, self._clock())
+        if tenant is None:
+            self._known.forget(key)
+            self._unknown.put(key, None, self._clock())
+        else:
+            self._known.put(key, tenant, self._clock())
         return tenant
 
     def close(self) -> None:
@@ -143,6 +144,7 @@ class _Memory:
 
     def put(self, key: UUID | str, tenant: TenantContext | None, now: float) -> None:
         self._answers[key] = _Remembered(tenant, now + self._seconds)
+        self._answers.move_to_end(key)
         if len(self._answers) > self._size:
             self._answers.popitem(last=False)
 

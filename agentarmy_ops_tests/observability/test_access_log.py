@@ -161,6 +161,24 @@ def test_no_path_writes_a_line_of_its_own(
     assert all(line.isascii() and line.isprintable() and len(line) < 2500 for line in written)
 
 
+def test_the_path_is_logged_as_it_was_written_whatever_the_server_says(
+    app: ASGIApp, machine: io.StringIO
+) -> None:
+    said: list[bytes | None] = [b"/agents/x%2Fy", b"/agents/x%2Fy?token=geheim", None]
+
+    async def server(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["raw_path"] = said.pop(0)
+        await app(scope, receive, send)
+
+    with serving(server) as address:
+        for _ in range(3):
+            httpx.get(f"http://{address}/agents/x%2Fy?token=geheim")
+    paths = [line["path"] for line in lines(machine)]
+    assert paths == ["/agents/x%2Fy", "/agents/x%2Fy", "/agents/x/y"]
+    assert "geheim" not in machine.getvalue()
+
+
 def test_a_websocket_is_logged_when_it_is_accepted(app: ASGIApp, machine: io.StringIO) -> None:
     # uvicorn writes lines of its own, with the query string.
     with (
@@ -209,6 +227,20 @@ def test_people_read_something_shorter(app: ASGIApp, stream: io.StringIO) -> Non
         r"GET /acme/agents/7 200 \d+\.\d ms 5 bytes acme 7 abcdefgh\n",
         stream.getvalue(),
     )
+
+
+def test_a_message_for_people_stays_on_its_line_and_the_traceback_is_below(
+    stream: io.StringIO,
+) -> None:
+    configure_logging(Environment.DEVELOPMENT, stream=stream)
+    try:
+        int("x")
+    except ValueError:
+        logging.getLogger("agentarmy_ops.example").exception("two\nlines \x1b[31m of Zoë")
+    first, second, *_, last = stream.getvalue().splitlines()
+    assert first.endswith(r"ERROR agentarmy_ops.example: two\nlines \x1b[31m of Zoë")
+    assert second.startswith("Traceback")
+    assert last.startswith("ValueError")
 
 
 def test_configured_again_it_writes_once(stream: io.StringIO) -> None:

@@ -202,6 +202,37 @@ def test_a_registry_that_is_down_is_left_alone_for_a_while(
     ]
 
 
+def test_a_tenant_that_is_gone_does_not_come_back_when_the_registry_is_down(
+    app_database: AppDatabase, lookup: TenantLookup, asked: Asked, clock: Clock, acme: TenantContext
+) -> None:
+    assert find(lookup, "acme-eu") == [acme]
+    with app_database.owner.connect() as connection:
+        connection.execute("DELETE FROM shared.tenants")
+    clock.now += 61
+    assert find(lookup, "acme-eu") == [None]
+    asked.broken = True
+    clock.now += 61
+    with pytest.raises(DatabaseError):
+        find(lookup, "acme-eu")
+
+
+def test_the_tenants_asked_for_longest_ago_are_forgotten(clock: Clock) -> None:
+    asked: list[UUID | str] = []
+
+    def anybody(key: UUID | str) -> TenantContext:
+        asked.append(key)
+        return TenantContext(uuid4(), str(key))
+
+    lookup = TenantLookup(anybody, size=2, clock=clock)
+    find(lookup, "one", "two")
+    clock.now += 61
+    find(lookup, "one", "three")
+    assert asked == ["one", "two", "one", "three"]
+    find(lookup, "one", "three", "two")
+    assert asked[4:] == ["two"]
+    lookup.close()
+
+
 def test_a_registry_that_is_silent_keeps_nobody_waiting_for_ever(
     asked: Asked, acme: TenantContext
 ) -> None:
