@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import httpx
 
-LONGEST_WAIT = 60  # seconds
+LONGEST_WAIT = 120  # seconds
 T = TypeVar("T")
 
 
@@ -39,14 +39,14 @@ def running(command: Sequence[str], log: Path) -> Iterator["subprocess.Popen[byt
 
 
 def until(ask: Callable[[], T | None]) -> T:
-    """Ask until the answer is something; one that does not come yet is none.
+    """Ask until the answer is something; one that does not come yet, or is an error, is none.
 
     Raises:
         TimeoutError: nothing came for long.
     """
     deadline = time.monotonic() + LONGEST_WAIT
     while time.monotonic() < deadline:
-        with suppress(httpx.TransportError):
+        with suppress(httpx.HTTPError):
             if answer := ask():
                 return answer
         time.sleep(0.05)
