@@ -1,15 +1,14 @@
 """Which paths mean what they seem to mean, and which are open to everybody."""
 
-from urllib.parse import urlsplit
-
 from starlette.types import Scope
 
 METRICS = "/metrics"
 GRAPHQL = "/graphql"
 LOGIN = "/login"
 LOGOUT = "/logout"
+_READING = frozenset({"GET", "HEAD"})
 _HEALTH = frozenset({"/health", "/health/ready", "/health/startup"})
-_LOGGING_IN = frozenset({LOGIN, LOGOUT})
+_LOGGING_IN = {LOGIN: _READING | {"POST"}, LOGOUT: frozenset({"POST"})}
 _CONTROLS = frozenset(map(chr, (*range(32), 127)))
 
 
@@ -28,12 +27,18 @@ def is_plain(path: str) -> bool:
 
 
 def is_open(scope: Scope, *, login: bool) -> bool:
-    """Whether a path needs no login. Names, not patterns: whatever is not named here is closed.
-    Compared is the very text that routes are found by."""
-    path: str = scope["path"]
+    """Whether a request needs no login.
+
+    By name, not by pattern, and by method: whatever is not named here is closed. With another
+    method, another route would answer: Dagster's, which takes what is left. Compared is the very
+    text that routes are found by.
+    """
+    if scope["type"] != "http":
+        return False
+    path, method = scope["path"], scope["method"]
     if path in _HEALTH or path.startswith("/static/"):
-        return bool(scope["type"] == "http")
-    return login and path in _LOGGING_IN and bool(scope["type"] == "http")
+        return method in _READING
+    return login and method in _LOGGING_IN.get(path, ())
 
 
 def is_local(target: str) -> bool:
@@ -41,4 +46,4 @@ def is_local(target: str) -> bool:
     Browsers read ``//host``, ``/\\host`` and a tab or line feed before either as another site."""
     if not target.startswith("/") or target.startswith("//") or "\\" in target:
         return False
-    return _CONTROLS.isdisjoint(target) and not urlsplit(target).netloc
+    return _CONTROLS.isdisjoint(target)

@@ -48,6 +48,8 @@ def test_whole_gateway(gateway: Site) -> None:
         with pytest.raises(InvalidStatus) as refused:
             gateway.websocket(path)
         assert refused.value.response.status_code == 403
+    assert gateway.get("/logout").status_code == 401
+    assert gateway.post("/health").status_code == 401
     assert gateway.get("/health").status_code == 200
     assert gateway.get("/login").status_code == 200
     assert gateway.get("/metrics", headers=bearer(METRICS)).status_code == 200

@@ -70,6 +70,16 @@ def test_nearly_open_paths(token_site: Site) -> None:
         assert answer.status == 401, path
 
 
+def test_open_paths_by_other_methods(token_site: Site) -> None:
+    """Open paths by other methods than theirs, which another route would answer => 401"""
+    for path in ("/health", "/health/ready", "/static/base.css", "/login", "/logout"):
+        for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+            answer = token_site.send(method, path)
+            theirs = {"/login": ("GET", "POST"), "/logout": ("POST",)}.get(path, ("GET",))
+            refused = "www-authenticate" in answer.headers
+            assert refused is (method not in theirs), (method, path)
+
+
 def test_open_paths(token_site: Site) -> None:
     """For comparison: `/health`, `/health/ready` and `/startup`, `/login`, `/static/` => 200"""
     for path in ("/health", "/health/ready", "/health/startup", "/login", "/static/base.css"):
@@ -94,4 +104,4 @@ def test_static_files_only(token_site: Site) -> None:
         assert token_site.raw(path).status == 400, path
     for path in ("/static/", "/static/templates", "/static/%252e%252e%252fpages.py"):
         assert token_site.raw(path).status == 404, path
-    assert token_site.post("/static/base.css").status_code == 405
+    assert token_site.post("/static/base.css", headers=bearer(OPERATOR)).status_code == 405
