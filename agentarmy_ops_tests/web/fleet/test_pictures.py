@@ -75,6 +75,12 @@ def test_a_trend_begins_at_zero() -> None:
     assert seen.label == "stored size of 3 backups: from 100 B to 0 B"
 
 
+def test_backups_of_nothing_lie_at_the_bottom() -> None:
+    seen = trend(nights([0, 0]))
+    assert seen
+    assert {y for _, y in spots(seen.points)} == {trends.HEIGHT - 3}
+
+
 def test_sizes_have_round_lines() -> None:
     seen = plot(nights([3 << 20, (7 << 20) // 2]))
     assert seen
