@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -17,6 +18,7 @@ from agentarmy_ops.runtime import Runtime
 _HOST = "127.0.0.1"
 # As long as `dagster dev` gives its processes, in seconds.
 _END_SECONDS = 60
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command(
@@ -44,8 +46,9 @@ def up(context: click.Context, port: int) -> None:
     runtime = Runtime()
     # This process holds the embedded server, so it lives until all below has ended.
     _ = runtime.owner, runtime.dagster_url
-    # A shell starts background commands with SIGINT ignored, which children inherit.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in _ENDS:
+        # Also SIGINT, which a shell has background commands ignore, and they their children.
+        signal.signal(number, _leave)
     with shared_code_servers(workspace_file(home)) as workspace:
         well = _run_until_one_ends(
             {"gateway": _gateway(workspace, port), "daemon": _daemon(workspace)}
@@ -66,14 +69,14 @@ def _daemon(workspace: Path) -> list[str]:
 def _run_until_one_ends(modules: dict[str, Sequence[str]]) -> bool:
     """Run Python modules beside each other until one ends or we are told to; end all. Whether we
     were told to, and all ended well."""
-    children = {name: _start(command) for name, command in modules.items()}
     ended: SimpleQueue[str | None] = SimpleQueue()
 
     def told(_number: int, _frame: FrameType | None) -> None:
         ended.put(None)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDS:
         signal.signal(number, told)
+    children = {name: _start(command) for name, command in modules.items()}
     for name, child in children.items():
         threading.Thread(target=_waiter(name, child, ended), daemon=True).start()
     first = ended.get()
@@ -84,6 +87,11 @@ def _run_until_one_ends(modules: dict[str, Sequence[str]]) -> bool:
         child.terminate()
     codes = [_wait(child) for child in children.values()]
     return first is None and not any(code not in (0, -signal.SIGTERM) for code in codes)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Told to end while code is loaded: what was started is stopped on the way out."""
+    sys.exit(0)
 
 
 def _start(command: Sequence[str]) -> "subprocess.Popen[bytes]":
