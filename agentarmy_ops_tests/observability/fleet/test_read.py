@@ -233,11 +233,16 @@ def test_what_is_removed_while_it_is_read(backups: Backups, leaf: str) -> None:
 def test_one_object_that_cannot_be_read_is_not_the_stores_end(backups: Backups) -> None:
     store = WatchedStore(backups.lab.store)
     store.broken = (backups.ref("acme").manifest,)
-    fleet = reader_of(backups.lab, store).read()
-    acme, globex = fleet.tenants
+    reader = reader_of(backups.lab, store)
+    acme, globex = reader.read().tenants
     assert acme.problem is not None
     assert "the disk is broken" in acme.problem
     assert (acme.latest, globex.problem) == (None, None)
+    # The store shows the same as before; what could not be read is tried again.
+    store.broken = ()
+    acme, _ = reader.read().tenants
+    assert acme.latest is not None
+    assert acme.problem is None
 
 
 def test_many_objects_that_cannot_be_read_are(lab: Lab, put_backup: PutBackup) -> None:
@@ -267,6 +272,7 @@ def test_nothing_is_read_twice(lab: Lab, put_backup: PutBackup) -> None:
     again = reader.read()
     assert (store.read_names, store.listed) == ({}, 2)
     assert again.tenants == before.tenants
+    assert again.by_slug["acme"].history is before.by_slug["acme"].history
     # A new backup: its manifest alone; the proof is that of the older one still.
     second = put_backup(lab, acme, NOW - DAY)
     found = reader.read().by_slug["acme"]
@@ -286,6 +292,20 @@ def test_nothing_is_read_twice(lab: Lab, put_backup: PutBackup) -> None:
         lab.store.delete(item.name)
     found = reader.read().by_slug["acme"]
     assert (found.backups, found.latest and found.latest.backup_id) == (1, first.backup_id)
+
+
+def test_a_backup_in_the_place_of_another(lab: Lab, put_backup: PutBackup) -> None:
+    """As many objects as before, and others."""
+    first = put_backup(lab, lab.tenants["acme"], NOW - DAY)
+    reader = reader_of(lab)
+    reader.read()
+    for item in list(lab.store.list(first.ref.prefix)):
+        lab.store.delete(item.name)
+    second = put_backup(lab, lab.tenants["acme"], NOW - DAY / 2)
+    (acme,) = reader.read().tenants
+    assert [point.backup_id for point in acme.history] == [second.backup_id]
+    assert acme.latest is not None
+    assert acme.latest.backup_id == second.backup_id
 
 
 def test_the_newest_dump(new_lab: NewLab, put_backup: PutBackup) -> None:
