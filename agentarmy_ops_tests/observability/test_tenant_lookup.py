@@ -1,6 +1,7 @@
 """Tenants are looked up rarely, and a registry that is down does not take all else with it."""
 
 import asyncio
+import gc
 import logging
 import socket
 import threading
@@ -258,6 +259,30 @@ async def _patiently(lookup: TenantLookup) -> TenantContext | None:
         return await lookup("acme-eu")
     except DatabaseError:
         return None
+
+
+def test_a_failure_that_nobody_waits_for_any_more_is_no_complaint(
+    lookup: TenantLookup, asked: Asked
+) -> None:
+    complaints: list[object] = []
+    asked.broken = True
+    asked.gate.clear()
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, each: complaints.append(each))
+        impatient = asyncio.create_task(lookup("acme-eu"))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await impatient
+        asked.gate.set()
+        with pytest.raises(DatabaseError):
+            await lookup("globex")  # answered after the other
+        gc.collect()
+
+    asyncio.run(main())
+    assert asked.keys == ["acme-eu", "globex"]
+    assert complaints == []
 
 
 def test_a_bug_is_not_taken_for_a_registry_that_is_down() -> None:
