@@ -31,6 +31,7 @@ def test_what_is_remembered_is_what_was_known() -> None:
         "health-1:ä",
         "health-1:0000",
         Memory(5).encode()[:-2],
+        Memory(5).encode().removeprefix("health-1:"),
         Memory(5).encode().replace("health-1", "health-2"),
         Memory(5, {Key(Check.REDIS, "a"): Seen(1, True)}).encode()[:-20],
     ],
