@@ -88,7 +88,8 @@ class _Pages:
         """All tenants that the query asks for, not in pages."""
         query, index, judge = read_query(request.query_params), self._read(), self._judge()
         found = index.find(query, judge)
-        return JSONResponse(export(index.fleet, found, judge, self._cache.error))
+        body = export(index.fleet, found, judge, self._cache.error)
+        return Response(body, media_type="application/json")
 
     def tenant(self, request: Request) -> Response:
         """One tenant, or the platform part."""

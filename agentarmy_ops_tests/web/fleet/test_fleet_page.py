@@ -309,6 +309,14 @@ def test_a_newer_reading_is_shown_at_once(client: httpx.Client, reading: Reading
     assert client.get("/fleet/acme").status_code == 404
 
 
+def test_pages_that_come_after_the_first_reading(
+    reading: Reading, request: pytest.FixtureRequest
+) -> None:
+    reading.read(MIXED)
+    client: httpx.Client = request.getfixturevalue("client")
+    assert "acme" in rows_of(page_of(client))
+
+
 def test_json(show: Show) -> None:
     client = show(MIXED)
     whole = client.get("/fleet.json").json()
