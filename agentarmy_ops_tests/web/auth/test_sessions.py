@@ -54,3 +54,9 @@ def test_ended_sessions_are_remembered_in_bounded_memory(
         sessions.end(_read(sessions, text))
     assert [sessions.read(text) is Reason.ENDED_SESSION for text in texts[2:]] == [True] * 3
     assert len(sessions._ended) == 3
+
+
+def test_each_role_and_each_token_has_a_key_of_its_own() -> None:
+    keys = {session_key(token, role) for token in (OPERATOR, VIEWER) for role in Role}
+    assert len(keys) == 4
+    assert {len(key) for key in keys} == {32}
