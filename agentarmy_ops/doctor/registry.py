@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import psycopg
 from psycopg.rows import TupleRow
 
-from agentarmy_ops.backups.queries import query
 from agentarmy_ops.doctor.finding import Finding, fail, ok, warn
+from agentarmy_ops.observability.health.schemas import read_drift
 from agentarmy_ops.tenants.registry import Registry
-from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
 
 CHECK = "registry"
 
@@ -16,21 +15,22 @@ CHECK = "registry"
 def check_registry(
     connection: psycopg.Connection[TupleRow], registry: Registry
 ) -> Iterator[Finding]:
-    """Compare the registry with the schemas of its database."""
+    """Compare the registry with the schemas of its database.
+
+    Raises:
+        DatabaseError: the catalogue cannot be read.
+    """
     for problem in registry.problems:
         message, _, advice = problem.rpartition("; ")
         yield fail(CHECK, message, advice)
-    rows = query(connection, "schemas_with_prefix", prefix=SCHEMA_PREFIX)
-    schemas = {row["nspname"] for row in rows}
-    registered = {tenant.schema_name for tenant in registry.tenants}
-    homeless = [tenant for tenant in registry.tenants if tenant.schema_name not in schemas]
-    for tenant in homeless:
+    drift = read_drift(connection, registry)
+    for tenant in drift.missing:
         yield fail(
             CHECK,
             f"tenant {tenant.slug} has no schema {tenant.schema_name}",
             "provision it again, or remove its row from shared.tenants",
         )
-    for schema in sorted(schemas - registered):
+    for schema in drift.unregistered:
         yield warn(
             CHECK,
             f"schema {schema} belongs to no tenant, and no backup holds it",
@@ -42,5 +42,5 @@ def check_registry(
             "no tenant is registered",
             "provision one with 'agentarmy-ops tenant provision', or check DATABASE_URL",
         )
-    elif not homeless and not registry.problems:
-        yield ok(CHECK, f"{len(registered)} tenants, each with its schema")
+    elif not drift.missing and not registry.problems:
+        yield ok(CHECK, f"{len(registry.tenants)} tenants, each with its schema")
