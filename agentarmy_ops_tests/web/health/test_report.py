@@ -102,3 +102,31 @@ def test_one_who_goes_away_takes_the_answer_from_nobody() -> None:
         return await second
 
     assert asyncio.run(ask()).answers["a"].cause == "found"
+
+
+def test_while_one_check_takes_long_the_others_are_not_made_again() -> None:
+    gate = threading.Event()
+    quick = Counting()
+    made = threading.Event()
+
+    def slow() -> None:
+        made.set()
+        gate.wait(60)
+
+    quick_probe = Probe("quick", quick, timeout=60)
+    reporter = Reporter([quick_probe, Probe("slow", slow, timeout=60)])
+
+    async def ask_twice() -> list[Report]:
+        first = asyncio.create_task(reporter.report())
+        await asyncio.to_thread(made.wait, 60)
+        await quick_probe.answer()  # the one under way, or one more
+        before = quick.calls
+        second = asyncio.create_task(reporter.report())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert quick.calls == before
+        gate.set()
+        return [await first, await second]
+
+    first, second = asyncio.run(ask_twice())
+    assert first is second
