@@ -142,6 +142,7 @@ def test_all_but_one_is_not_100_percent(show: Show) -> None:
     tenants = [tenant(f"t-{n:04d}", nights([9])) for n in range(2000)]
     tiles = tiles_of(page_of(show(fleet(*tenants, tenant("late", nights([9], hours_ago=99))))))
     assert tiles["Backed up"].one("span", class_="figure").text == "99.9 %"
+    assert tiles["Backed up"].one("span", class_="details").text == "in the last 26 h 1 stale"
 
 
 def test_nobody_yet(show: Show) -> None:
