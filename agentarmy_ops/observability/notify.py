@@ -59,7 +59,7 @@ class Notifier:
         self._gateway_url = gateway_url.rstrip("/") if gateway_url else None
         self._environment = environment
         self._timeout_seconds = timeout_seconds
-        self._without_secrets = SecretText([*urls, *known_secrets])
+        self._without_secrets = SecretText(known_secrets)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:

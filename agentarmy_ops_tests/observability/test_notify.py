@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from email.message import Message
 from textwrap import dedent
+from typing import cast
 
 import pytest
 from pydantic import SecretStr
@@ -138,8 +139,9 @@ def test_an_address_that_hangs_is_left_behind(
     webhook: Received, caplog: pytest.LogCaptureFixture
 ) -> None:
     webhook.hang.clear()
-    assert not Notifier([hook(webhook)], timeout_seconds=0.05).send("acme failed", "b")
-    assert webhook.answered == 0
+    patient = hook(webhook, "?cto=60&rto=60")
+    assert not Notifier([patient], timeout_seconds=0.05).send("acme failed", "b")
+    assert any(thread.name == "notify" for thread in threading.enumerate())  # it still waits
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == [
         "NOTIFY_URLS: address 1 of 1 did not take the message 'acme failed'"
     ]
@@ -154,6 +156,15 @@ def test_one_that_fails_keeps_no_other_from_being_told(
     assert not notifier.send("t", "b")
     assert len(webhook.bodies) == 1
     assert "address 1, 2 of 3" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+def test_whatever_goes_wrong_is_not_raised_and_not_quoted(
+    webhook: Received, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert not Notifier([hook(webhook)]).send("t", "b", cast("Severity", "none of them"))
+    assert "notification 1: AttributeError" in caplog.text
     assert "hunter2" not in caplog.text
 
 
