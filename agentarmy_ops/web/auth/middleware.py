@@ -22,7 +22,7 @@ from agentarmy_ops.web.auth.identity import (
     Role,
     Way,
 )
-from agentarmy_ops.web.auth.origin import SAFE_METHODS, is_loopback_host, is_same_origin
+from agentarmy_ops.web.auth.origin import SAFE_METHODS, is_of_this_machine, is_same_origin
 from agentarmy_ops.web.auth.paths import GRAPHQL, METRICS, is_open, is_plain
 
 
@@ -102,7 +102,7 @@ class AuthMiddleware:
             return Refusal(
                 Reason.BAD_PATH, "the path has a dot between slashes, two slashes or a backslash"
             )
-        if self._loopback_only and not is_loopback_host(scope, self._gateway_url):
+        if self._loopback_only and not is_of_this_machine(scope, self._gateway_url):
             return Refusal(
                 Reason.FOREIGN_HOST,
                 "GATEWAY_AUTH=none answers to localhost only: set another mode, or GATEWAY_URL",

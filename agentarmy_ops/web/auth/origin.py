@@ -3,6 +3,7 @@
 import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from agentarmy_ops.errors import ConfigurationError
@@ -10,6 +11,7 @@ from agentarmy_ops.web.auth.headers import only
 
 _PORTS = {"http": 80, "https": 443}
 _WEB = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+_PASSED_ON = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -61,19 +63,21 @@ def is_same_origin(scope: Scope, gateway_url: str | None, *, must_be_there: bool
     return origin in {origin_of(own), origin_of(gateway_url or "")}
 
 
-def is_loopback_host(scope: Scope, gateway_url: str | None) -> bool:
+def is_of_this_machine(scope: Scope, gateway_url: str | None) -> bool:
     """Whether the request is addressed to this machine by a name that no name server can give to
-    somebody else's (DNS rebinding), or to ``GATEWAY_URL``."""
-    host = only(scope, "host")
-    if host is None:
-        return False
+    somebody else's (DNS rebinding), and not passed on by a proxy or tunnel, which lets others in;
+    or addressed to ``GATEWAY_URL``, which somebody has set."""
     try:
-        name = urlsplit(f"//{host}").hostname or ""
+        name = urlsplit(f"//{only(scope, 'host') or ''}").hostname or ""
     except ValueError:
         return False
-    if name == "localhost" or name == urlsplit(gateway_url or "").hostname:
+    if gateway_url and name == urlsplit(gateway_url).hostname:
         return True
+    return _PASSED_ON.isdisjoint(Headers(scope=scope)) and _is_loopback(name)
+
+
+def _is_loopback(name: str) -> bool:
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
-        return False
+        return name == "localhost"

@@ -127,6 +127,23 @@ def test_rebound_name(open_site: Site) -> None:
         assert open_site.raw("/", host=host).status == 200, host
 
 
+def test_passed_on_without_login(open_site: Site) -> None:
+    """`GATEWAY_AUTH=none`: what a proxy or tunnel on this machine passes on from elsewhere => 403,
+    unless it is for `GATEWAY_URL`"""
+    for header in (
+        {"X-Forwarded-For": "192.0.2.1"},
+        {"Forwarded": "for=192.0.2.1"},
+        {"X-Real-IP": "192.0.2.1"},
+        {"X-Forwarded-Host": "localhost"},
+    ):
+        assert open_site.get("/", headers=header).status_code == 403, header
+    with site_of(gateway_url="https://ops.example.com") as site:
+        through = [("X-Forwarded-For", "192.0.2.1")]
+        assert site.raw("/", through, host="ops.example.com").status == 200
+        assert site.raw("/", through, host="localhost").status == 403
+        assert site.raw("/", host="localhost").status == 200
+
+
 def test_foreign_page_without_login(open_site: Site) -> None:
     """`GATEWAY_AUTH=none`: a POST or websocket of a page of another site => 403"""
     for origin in _origins(open_site):
