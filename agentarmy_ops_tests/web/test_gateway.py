@@ -25,7 +25,7 @@ from agentarmy_ops_tests.web.health.test_checks import beat
 from agentarmy_ops_tests.web.relay import Relay
 from agentarmy_ops_tests.web.site import PAGE, Site, served
 
-LONGEST_WAIT = 25  # seconds
+LONGEST_WAIT = 90  # seconds
 RUN_LOGS = """subscription ($run: ID!) {
   pipelineRunLogs(runId: $run) {
     ... on PipelineRunLogsSubscriptionSuccess { messages { __typename } hasMorePastEvents }
