@@ -1,7 +1,7 @@
 """Ticks of the health sensors, one after the other, as the daemon makes them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -68,6 +68,10 @@ class Watch:
         memory = decode(self.cursor)
         assert memory is not None
         return memory
+
+    def forget_when(self) -> None:
+        """As if it had looked at everything last in 1970."""
+        self.cursor = replace(self.memory, checked_at=1).encode()
 
 
 def text(event: AssetObservation, name: str) -> str:
