@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 LONGEST_WAIT = 120  # seconds
 # As root, and without a network, Chromium needs telling.
@@ -115,5 +115,6 @@ def page() -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(LONGEST_WAIT * 1000)
+        expect.set_options(timeout=LONGEST_WAIT * 1000)
         yield page
         browser.close()
