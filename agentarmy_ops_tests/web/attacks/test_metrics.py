@@ -37,6 +37,14 @@ def test_metrics_without_login(site_without_login: Site) -> None:
     assert site_without_login.get("/fleet").status_code == 200
 
 
+def test_many_wrong_metrics_tokens() -> None:
+    """More than ten wrong tokens for `/metrics` in a minute => 429, where there is no login, too"""
+    with site_of(metrics_token=METRICS) as site:
+        wrong = [site.get("/metrics", headers=bearer("wrong")).status_code for _ in range(11)]
+        assert wrong == [401] * 10 + [429]
+        assert site.get("/metrics", headers=bearer(METRICS)).status_code == 429
+
+
 def test_metrics_without_a_token_of_its_own() -> None:
     """Without `METRICS_TOKEN`: `/metrics` for whoever may not enter => 401"""
     with site_of(**TOKENS) as site:
