@@ -1,18 +1,11 @@
-"""Every environment variable of the package, typed. Nothing else reads the environment.
-
-Each field is the variable of the same name in capitals. ``.env.example`` lists them all (a
-test keeps the two equal). With none set, everything runs on embedded servers below
-``AGENTARMY_HOME``; ``ENVIRONMENT=production`` refuses that.
-"""
+"""The variables of databases, stores, backups and schedules."""
 
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from agentarmy_ops.errors import ConfigurationError
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings
 
 
 class Environment(StrEnum):
@@ -24,20 +17,8 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
-class GatewayAuth(StrEnum):
-    """How the gateway knows who enters."""
-
-    NONE = "none"
-    TOKEN = "token"  # noqa: S105 - the name of a mode
-    IAP = "iap"
-
-
-class Settings(BaseSettings):
-    """The configuration of one process; see the description of each field."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
-    )
+class BackupSettings(BaseSettings):
+    """What is backed up, from where, to where, when, and how."""
 
     environment: Environment = Field(
         Environment.DEVELOPMENT,
@@ -172,77 +153,6 @@ class Settings(BaseSettings):
         gt=0,
         description="Recovery time objective: how long a tenant's restore may take, in seconds",
     )
-    gateway_auth: GatewayAuth = Field(
-        GatewayAuth.NONE,
-        description=(
-            "Who may enter the gateway: none (everybody, therefore only on loopback), token, or "
-            "iap (Google's Identity-Aware Proxy)"
-        ),
-    )
-    gateway_operator_token: SecretStr | None = Field(
-        None,
-        min_length=32,
-        description="GATEWAY_AUTH=token: lets in operators, who may do everything",
-    )
-    gateway_viewer_token: SecretStr | None = Field(
-        None,
-        min_length=32,
-        description="GATEWAY_AUTH=token: lets in viewers, who may change nothing",
-    )
-    gateway_iap_audience: str | None = Field(
-        None,
-        description=(
-            "GATEWAY_AUTH=iap: the audience of Google's assertion, "
-            "/projects/NUMBER/global/backendServices/ID or what Cloud Run's page of it says"
-        ),
-    )
-    gateway_iap_operators: str = Field(
-        "", description="GATEWAY_AUTH=iap: e-mail addresses of operators, separated by commas"
-    )
-    gateway_iap_viewers: str = Field(
-        "", description="GATEWAY_AUTH=iap: e-mail addresses of viewers, separated by commas"
-    )
-    gateway_url: str | None = Field(
-        None,
-        description=(
-            "Address at which people reach the gateway, for links in notifications; https:// makes "
-            "its cookies secure"
-        ),
-    )
-    gateway_trusted_proxies: str = Field(
-        "",
-        description=(
-            "Proxies before the gateway, by address or network, separated by commas: what they say "
-            "in X-Forwarded-For and X-Forwarded-Proto is believed. Unset: nobody's"
-        ),
-    )
-    metrics_token: SecretStr | None = Field(
-        None,
-        min_length=16,
-        description="Bearer token for /metrics alone; unset: who may enter the gateway may read it",
-    )
-    fleet_refresh_seconds: float = Field(
-        60,
-        gt=0,
-        description=(
-            "How often the gateway reads registry and store for /metrics and /fleet, in seconds; a "
-            "fleet that takes long to read is read less often"
-        ),
-    )
-    sentry_dsn: SecretStr | None = Field(None, description="Sentry project; unset: no Sentry")
-    sentry_traces_sample_rate: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Share of traces sent to Sentry; unset: staging 1, production 0.1, else 0",
-    )
-    notify_urls: SecretStr | None = Field(
-        None,
-        description=(
-            "Where failures are announced: Apprise URLs (slack://, mailto://, json://, ...), "
-            "separated by spaces; unset: nowhere"
-        ),
-    )
 
     @field_validator("agentarmy_home", "tenant_sql_dir")
     @classmethod
@@ -283,20 +193,3 @@ class Settings(BaseSettings):
     def bin_dirs(self) -> list[Path]:
         """``POSTGRES_BIN_DIRS`` as paths."""
         return [Path(part) for part in self.postgres_bin_dirs.split(":") if part]
-
-
-def load_settings() -> Settings:
-    """Read the environment (and ``.env`` in the working directory).
-
-    Raises:
-        ConfigurationError: a variable has an unusable value; all of them are named, none of
-            their values is shown.
-    """
-    try:
-        return Settings()
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']).upper() or 'settings'}: {item['msg']}"
-            for item in error.errors(include_url=False, include_context=False, include_input=False)
-        )
-        raise ConfigurationError(f"bad configuration: {problems}") from None
