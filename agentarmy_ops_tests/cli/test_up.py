@@ -76,7 +76,8 @@ def test_ctrl_c_reaches_one_process_alone() -> None:
     with start(f"{STAYS} 0", f"{STAYS} 0") as process:
         read_until(process, "Serving HTTP", times=2)
         children = psutil.Process(process.pid).children()
-        assert len(children) == 2
-        assert all(os.getpgid(child.pid) == child.pid for child in children)
+        groups = [os.getpgid(child.pid) for child in children]
         process.terminate()
         read_until(process, "well\n")
+    assert len(children) == 2
+    assert groups == [child.pid for child in children]
