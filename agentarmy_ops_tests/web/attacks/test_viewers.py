@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from agentarmy_ops.web.graphql_guard import MAX_DEPTH, MAX_LENGTH, MAX_TOKENS
 from agentarmy_ops_tests.web.dagster_site import (
@@ -67,12 +68,19 @@ def _status(site: DagsterSite, token: str, way: tuple[str, dict[str, Any]]) -> i
     return site.send(method, "/graphql", **{**arguments, "headers": headers}).status_code
 
 
+def _refused() -> float:
+    name = "agentarmy_gateway_auth_failures_total"
+    return REGISTRY.get_sample_value(name, {"reason": "read_only"}) or 0
+
+
 def test_viewers_mutation(dagster: DagsterSite) -> None:
     """Viewer: a mutation, by GET, JSON, `application/graphql`, or in the query string of a POST
     => 403"""
+    refused = _refused()
     for way in _ways(MUTATION):
         assert _status(dagster, VIEWER, way) == 403, way
         assert not dagster.is_changed
+    assert _refused() == refused + 10
     # All of them but GET are ways in for an operator, so that each was worth a try.
     by_operator = [_status(dagster, OPERATOR, way) for way in _ways(MUTATION)]
     assert by_operator == [405] + [200] * 9
@@ -134,15 +142,17 @@ def test_document_that_is_no_document(dagster: DagsterSite) -> None:
 
 def test_parse_bomb(dagster: DagsterSite) -> None:
     """Viewer: a document of 100,000 brackets, or of 10,000 words => 400, before it is parsed"""
-    for document in (
-        "{a" * 50_000,
-        "{a(b:" + "[" * 100_000,
-        "query($a:" + "[" * 100_000,
-        "#\n" * (MAX_LENGTH // 2) + QUERY,
-        "{" + "a " * MAX_TOKENS + "}",
-        "#" * 100_000 + "\n" + "{a" * (MAX_DEPTH + 1) + "}" * (MAX_DEPTH + 1),
+    deeper = f"deeper than {MAX_DEPTH}"
+    for document, why in (
+        ("{a" * 50_000, deeper),
+        ("{a(b:" + "[" * 100_000, deeper),
+        ("query($a:" + "[" * 100_000, deeper),
+        ("#" * 100_000 + "\n" + "{a" * (MAX_DEPTH + 1) + "}" * (MAX_DEPTH + 1), deeper),
+        ("#\n" * (MAX_LENGTH // 2) + QUERY, f"{MAX_LENGTH} characters"),
+        ("{" + "a " * MAX_TOKENS + "}", f"more than {MAX_TOKENS} tokens"),
     ):
         answer = dagster.post("/graphql", json={"query": document}, headers=bearer(VIEWER))
+        assert why in answer.text
         assert answer.status_code == 400
         assert len(answer.content) < 1000
     for document in (
