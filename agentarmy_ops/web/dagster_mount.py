@@ -3,7 +3,6 @@
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentarmy_ops.web.health.causes import NotWell
@@ -24,14 +23,9 @@ class DagsterMount:
 
     @property
     def app(self) -> ASGIApp | None:
-        """The UI, when it is loaded."""
+        """The UI, when it is loaded; its routes are looked up here, for metrics and the log."""
         opened = self._workspace.opened
         return opened.ui if opened else None
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        """The UI's own, for what asks which of them a request fits."""
-        return list(getattr(self.app, "routes", []))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""

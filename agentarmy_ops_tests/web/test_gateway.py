@@ -86,8 +86,9 @@ def test_from_its_start_to_its_end(stack: Stack, caplog: pytest.LogCaptureFixtur
         assert loading.headers["Retry-After"] == "2"
         assert '<meta http-equiv="refresh" content="2">' in loading.text
         assert site.get("/graphql").text == "Dagster is not there yet: still loading\n"
-        with pytest.raises(InvalidStatus):
+        with pytest.raises(InvalidStatus) as refused:
             site.websocket()
+        assert refused.value.response.status_code == 403
         assert site.get("/metrics").status_code == 200
 
         ready = wait_until(site, "/health/startup", started)
@@ -247,7 +248,10 @@ def test_each_part_broken_and_mended(
 
 
 def test_dagsters_storage_comes_later(
-    stack: Stack, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    stack: Stack,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with Relay(ConnInfo.parse(environment["DAGSTER_DATABASE_URL"])) as storage:
         monkeypatch.setenv("DAGSTER_DATABASE_URL", storage.conninfo.url)
@@ -260,6 +264,7 @@ def test_dagsters_storage_comes_later(
             )
             assert answer.status_code == 503
             assert why in site.get("/", headers=PAGE).text
+            assert "Retrying" not in caplog.text, "Dagster would, for a dozen seconds"
             storage.mend()
             wait_until(site, "/health/startup", started)
             assert site.get("/").status_code == 200
