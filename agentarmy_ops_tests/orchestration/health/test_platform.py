@@ -134,12 +134,10 @@ def test_a_registry_that_is_gone_is_a_problem_and_no_verdict_on_backups(
 def test_what_cannot_be_looked_at_is_neither_well_again_nor_told_anew(
     watch: Watch, app_database: AppDatabase, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for file in (watch.stack.runtime.home / "backups" / "platform").glob("*/manifest.json"):
-        file.unlink()
-    put(None, STALE)
+    put(None, NOW, "failed")
     with app_database.superuser.connect() as connection:
         connection.execute("UPDATE shared.tenants SET schema_name = 'elsewhere'")
-    assert watch.tick() == [*problem("registry"), *problem("stale-backup")]
+    assert watch.tick() == [*problem("failed-verification"), *problem("registry")]
     for check, variable, value in (
         ("live-database", "BACKUP_DATABASE_URL", NOBODY),
         ("backup-store", "BACKUP_STORE_URL", "file:///etc/passwd"),
