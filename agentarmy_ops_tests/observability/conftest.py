@@ -1,10 +1,13 @@
-"""A log to read."""
+"""Metrics and a log to read."""
 
 import io
 import logging
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import CollectorRegistry
+
+from agentarmy_ops_tests.observability.samples import Samples
 
 
 @pytest.fixture
@@ -16,3 +19,13 @@ def stream() -> Iterator[io.StringIO]:
     yield io.StringIO()
     root.handlers[:] = handlers
     logging.getLogger("agentarmy_ops").setLevel(level)
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def samples(registry: CollectorRegistry) -> Samples:
+    return Samples(registry)

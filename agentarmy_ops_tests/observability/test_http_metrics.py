@@ -31,16 +31,6 @@ from agentarmy_ops_tests.serving import serving
 COUNT = "http_requests_total"
 
 
-@pytest.fixture
-def registry() -> CollectorRegistry:
-    return CollectorRegistry()
-
-
-@pytest.fixture
-def samples(registry: CollectorRegistry) -> Samples:
-    return Samples(registry)
-
-
 def requests(samples: Samples) -> list[tuple[str, str, str]]:
     """Method, endpoint and status of what was counted, each once."""
     return sorted(

@@ -16,16 +16,6 @@ MODEL, TENANT = "small-1", uuid4()
 
 
 @pytest.fixture
-def registry() -> CollectorRegistry:
-    return CollectorRegistry()
-
-
-@pytest.fixture
-def samples(registry: CollectorRegistry) -> Samples:
-    return Samples(registry)
-
-
-@pytest.fixture
 def call(registry: CollectorRegistry) -> LlmCall:
     return track_llm_call(MODEL, TENANT, registry=registry)
 

@@ -15,6 +15,7 @@ from agentarmy_ops.errors import ConfigurationError, DatabaseError, InvalidInput
 from agentarmy_ops.observability.context import TenantContext
 from agentarmy_ops.observability.registry_reader import RegistryReader
 from agentarmy_ops.observability.tenant_lookup import TenantLookup
+from agentarmy_ops_tests.clock import Clock
 from agentarmy_ops_tests.fix_tenants import AppDatabase
 
 _INSERT = (
@@ -46,16 +47,6 @@ class Asked:
         if self.broken:
             raise DatabaseError("the server has gone")
         return self.reader(key)
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

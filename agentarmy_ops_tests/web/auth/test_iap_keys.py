@@ -6,19 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from agentarmy_ops.web.auth.iap_keys import FRESH, PAUSE, STALE, IapKeys, KeysUnreachableError
+from agentarmy_ops_tests.clock import Clock
 from agentarmy_ops_tests.web.google import Google, google, new_key
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

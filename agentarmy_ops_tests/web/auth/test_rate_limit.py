@@ -8,18 +8,7 @@ from agentarmy_ops.web.auth.rate_limit import (
     RateLimit,
     client_of,
 )
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from agentarmy_ops_tests.clock import Clock
 
 
 @pytest.fixture
