@@ -79,6 +79,7 @@ def test_requests_under_way_end_before_the_process_does(
     # PORT, as Cloud Run sets it: here it is 0, any free one.
     where = line_with(process, "Gateway: http://127.0.0.1:").partition("127.0.0.1:")[2]
     site = Site(int(where.split()[0]))
+    assert site.port != 3000
     wait_until(site, "/health/startup", started)
     children = psutil.Process(process.pid).children(recursive=True)
     assert children
