@@ -3,6 +3,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -11,6 +12,7 @@ from agentarmy_ops.web.app import create_gateway
 from agentarmy_ops_tests.fix_dagster import Stack
 from agentarmy_ops_tests.ui.conftest import LONGEST_WAIT
 from agentarmy_ops_tests.web.site import OPERATOR, TOKENS, VIEWER, Site, served
+from agentarmy_ops_tests.web.test_gateway import code_servers
 
 # Set to a folder to get the pictures of docs/ made again.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
@@ -28,6 +30,9 @@ def gateway(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         while site.get("/health/startup").status_code != 200 and time.monotonic() < deadline:
             time.sleep(0.1)
         yield site
+        children = code_servers()
+    # Dagster does not wait for them; whoever looks for processes after this would find zombies.
+    psutil.wait_procs(children, LONGEST_WAIT)
 
 
 def screenshot(page: Page, name: str) -> None:
