@@ -13,7 +13,8 @@ from playwright.sync_api import Page, expect
 from agentarmy_ops.definitions import defs
 from agentarmy_ops_tests.fix_dagster import Stack
 from agentarmy_ops_tests.ui.conftest import LONGEST_WAIT
-from agentarmy_ops_tests.web.test_gateway import gateway, started, wait_until
+from agentarmy_ops_tests.web.test_gateway import started, wait_until
+from agentarmy_ops_tests.web.whole import whole_gateway
 
 # Set to a folder to get the pictures of docs/ made again.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
@@ -30,7 +31,7 @@ def test_a_page_follows_a_run_without_being_loaded_again(
         execute_run(InMemoryJob(job), run, stack.instance)
         return stack.instance.get_run_by_id(run.run_id)
 
-    with gateway() as site, ThreadPoolExecutor() as threads:
+    with whole_gateway() as site, ThreadPoolExecutor() as threads:
         wait_until(site, "/health/startup", started)
         page: Page = request.getfixturevalue("page")
         frames: list[str] = []

@@ -3,16 +3,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from agentarmy_ops.runtime import Runtime
-from agentarmy_ops.web.app import create_gateway
 from agentarmy_ops_tests.fix_dagster import Stack
 from agentarmy_ops_tests.ui.conftest import LONGEST_WAIT
-from agentarmy_ops_tests.web.site import OPERATOR, TOKENS, VIEWER, Site, served
-from agentarmy_ops_tests.web.test_gateway import code_servers
+from agentarmy_ops_tests.web.site import OPERATOR, TOKENS, VIEWER, Site
+from agentarmy_ops_tests.web.whole import whole_gateway
 
 # Set to a folder to get the pictures of docs/ made again.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
@@ -25,14 +22,11 @@ def gateway(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     stack.tenants("acme")
     for name, value in TOKENS.items():
         monkeypatch.setenv(name.upper(), value)
-    with served(create_gateway(Runtime(), [Path("workspace.yaml")])) as site:
+    with whole_gateway() as site:
         deadline = time.monotonic() + LONGEST_WAIT
         while site.get("/health/startup").status_code != 200 and time.monotonic() < deadline:
             time.sleep(0.1)
         yield site
-        children = code_servers()
-    # Dagster does not wait for them; whoever looks for processes after this would find zombies.
-    psutil.wait_procs(children, LONGEST_WAIT)
 
 
 def screenshot(page: Page, name: str) -> None:

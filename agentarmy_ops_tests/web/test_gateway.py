@@ -6,7 +6,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
@@ -17,13 +16,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import InvalidStatus
 
 from agentarmy_ops.postgres.conninfo import ConnInfo
-from agentarmy_ops.runtime import Runtime
-from agentarmy_ops.web.app import create_gateway
 from agentarmy_ops_tests.fix_dagster import Stack
 from agentarmy_ops_tests.fix_tenants import AppDatabase
 from agentarmy_ops_tests.web.health.test_checks import beat
 from agentarmy_ops_tests.web.relay import Relay
-from agentarmy_ops_tests.web.site import PAGE, Site, served
+from agentarmy_ops_tests.web.site import PAGE, Site
+from agentarmy_ops_tests.web.whole import whole_gateway
 
 LONGEST_WAIT = 90  # seconds
 RUN_LOGS = """subscription ($run: ID!) {
@@ -31,10 +29,6 @@ RUN_LOGS = """subscription ($run: ID!) {
     ... on PipelineRunLogsSubscriptionSuccess { messages { __typename } hasMorePastEvents }
   }
 }"""
-
-
-def gateway(workspace: str = "workspace.yaml") -> AbstractContextManager[Site]:
-    return served(create_gateway(Runtime(), [Path(workspace)]))
 
 
 def wait_until(site: Site, path: str, well: Callable[[httpx.Response], bool]) -> httpx.Response:
@@ -72,7 +66,7 @@ def test_from_its_start_to_its_end(stack: Stack, caplog: pytest.LogCaptureFixtur
     (slug,) = stack.tenants("acme")
     run_id = stack.run("prune_backups").run_id
     caplog.set_level(logging.INFO, logger="agentarmy_ops")
-    with gateway() as site:
+    with whole_gateway() as site:
         # Code takes seconds to load; the gateway answers meanwhile.
         assert site.get("/health").json() == {"status": "ok"}
         starting = site.get("/health/startup")
@@ -200,7 +194,7 @@ def test_each_part_broken_and_mended(
         monkeypatch.setenv(
             "REDIS_URL", f"redis://:s3cret@127.0.0.1:{redis_that_ends.server_address[1]}"
         )
-        with gateway() as site:
+        with whole_gateway() as site:
             beat(stack.instance, 0)
             wait_until(site, "/health/startup", started)
             well = wait_until(site, "/health/ready", finds(200))
@@ -257,7 +251,7 @@ def test_dagsters_storage_comes_later(
         monkeypatch.setenv("DAGSTER_DATABASE_URL", storage.conninfo.url)
         storage.cut()
         Path("empty.yaml").write_text("load_from: []")  # takes no time to load
-        with gateway("empty.yaml") as site:
+        with whole_gateway("empty.yaml") as site:
             why = "Dagster does not open: connection refused"
             answer = wait_until(
                 site, "/health/ready", lambda found: causes(found)["dagster_ui"] == why
