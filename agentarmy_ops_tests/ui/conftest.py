@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from urllib.request import urlopen
 
 import psutil
@@ -30,38 +29,57 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
-@dataclass
 class Up:
-    """The running command; what it prints is how one knows what it has done."""
+    """The running command; what it prints is how one knows what it has done. All of it is read at
+    once, for who writes into a full pipe stands still."""
 
-    process: "subprocess.Popen[str]"
-    port: int
-    lines: list[str] = field(default_factory=list)
+    def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
+        self.process = process
+        self.port = port
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def wait_for(self, text: str) -> str:
         """The first line that holds ``text``, printed already or still to come."""
-        for line in self.lines:
-            if text in line:
-                return line
-        assert self.process.stdout
-        # All of its children, for they hold the pipe open that is read here.
-        timer = threading.Timer(LONGEST_WAIT, _kill_all, [self.process.pid])
-        timer.start()
+        deadline, seen = time.monotonic() + LONGEST_WAIT, 0
+        with self._changed:
+            while True:
+                for line in self.lines[seen:]:
+                    if text in line:
+                        return line
+                seen = len(self.lines)
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._reader.is_alive():
+                    raise AssertionError(f"{text!r} never came:\n{''.join(self.lines[-60:])}")
+                self._changed.wait(min(left, 1))
+
+    def stop(self) -> None:
+        """End it, as an operator does; it must end well."""
         try:
-            for line in self.process.stdout:
-                self.lines.append(line)
-                if text in line:
-                    return line
+            self.process.send_signal(signal.SIGTERM)
+            self.wait_for("Stopped.")
+            assert self.process.wait(LONGEST_WAIT) == 0, "".join(self.lines[-60:])
         finally:
-            timer.cancel()
-        raise AssertionError(f"{text!r} never came:\n{''.join(self.lines[-60:])}")
+            _kill_all(self.process.pid)
+            self._reader.join(LONGEST_WAIT)
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line)
+                self._changed.notify_all()
+        self.process.stdout.close()
 
 
 def _kill_all(pid: int) -> None:
-    parent = psutil.Process(pid)
-    for process in (*parent.children(recursive=True), parent):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in (*parent.children(recursive=True), parent):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def _has_started(port: int) -> bool:
@@ -99,10 +117,7 @@ def start_up(environment: dict[str, str]) -> Iterator[Callable[..., Up]]:
 
     yield start
     for up in started:
-        up.process.send_signal(signal.SIGTERM)
-        up.wait_for("Stopped.")
-        up.process.communicate(timeout=LONGEST_WAIT)
-        assert up.process.returncode == 0, "".join(up.lines[-60:])
+        up.stop()
 
 
 @pytest.fixture

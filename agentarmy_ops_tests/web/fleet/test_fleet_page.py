@@ -272,7 +272,7 @@ def test_a_reading_that_fails_leaves_the_last_one_and_says_so(
         assert "The last reading failed." in notice
         assert "7 min old. cannot list <the store>" in notice
     assert client.get("/fleet.json").json()["error"] == "cannot list <the store>"
-    reading.read(MIXED)
+    reading.read(replace(MIXED, read_at=datetime.now(UTC)))
     assert page_of(client).all("div", class_="notice") == []
 
 
@@ -294,7 +294,8 @@ def test_a_reading_that_does_not_come_is_noticed(show: Show) -> None:
 
 @pytest.mark.parametrize(("count", "first", "items"), [(1, "1 thing", 1), (12, "12 things", 11)])
 def test_problems_that_concern_all(show: Show, count: int, first: str, items: int) -> None:
-    read: Fleet = replace(MIXED, problems=[f"row {number} is bad" for number in range(count)])
+    problems = [f"row {number} is bad" for number in range(count)]
+    read: Fleet = replace(MIXED, read_at=datetime.now(UTC), problems=problems)
     notice = page_of(show(read)).one("div", class_="warn")
     assert notice.text.startswith(f"{first} could not be read: row 0 is bad")
     assert len(notice.all("li")) == items
