@@ -25,7 +25,7 @@ from agentarmy_ops.settings import Settings
 from agentarmy_ops.web.auth.access import Access, create_access
 from agentarmy_ops.web.auth.identity import ROLE, SESSION, USER
 from agentarmy_ops.web.pages import static_files
-from agentarmy_ops.web.server import server_config
+from agentarmy_ops.web.server import listen, server_config
 
 OPERATOR = "operator-token-of-32-characters-x"
 VIEWER = "viewer-token-of-32-characters-xxx"
@@ -150,7 +150,8 @@ class _Server(uvicorn.Server):
 @contextmanager
 def served(app: ASGIApp) -> Iterator[Site]:
     """``app`` at a port of its own."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    # As the gateway does it: of a socket made otherwise asyncio sends small answers 40 ms late.
+    listener = listen("127.0.0.1", 0)
     server = _Server(app)
     thread = threading.Thread(
         target=lambda: asyncio.run(server.serve([listener])), name="site", daemon=True
