@@ -49,7 +49,9 @@ def test_a_backfill_of_all_tenants_from_the_asset_page(
     expect(page.get_by_text("Success").first).to_be_visible(timeout=LONGEST_WAIT * 1000)
     screenshot(page, "backfills")
     assert [len(list_backups(runtime.store, slug)) for slug in SLUGS] == [2, 2, 2]
-    page.goto(f"{base}/assets/tenant_backup?view=partitions&partition=acme")
+    page.goto(f"{base}/fleet")
+    page.get_by_role("link", name="Dagster: acme").click()
+    expect(page).to_have_url(f"{base}/assets/tenant_backup?view=partitions&partition=acme")
     expect(page.get_by_text("compression_ratio")).to_be_visible()
     expect(page.get_by_text("Materialized (3)")).to_be_visible()
     screenshot(page, "backfill")
