@@ -1,6 +1,8 @@
 """Fixtures every test may use; each group has its own module of fixtures."""
 
+import logging
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -26,3 +28,13 @@ def _interruptible() -> None:
     that: tests that interrupt would wait for ever."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def undone_logging() -> Iterator[None]:
+    """What ``configure_logging`` does to this process is undone after the test."""
+    root, own = logging.getLogger(), logging.getLogger("agentarmy_ops")
+    handlers, level = root.handlers[:], own.level
+    yield
+    root.handlers[:] = handlers
+    own.setLevel(level)

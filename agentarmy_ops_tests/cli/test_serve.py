@@ -8,6 +8,8 @@ import pytest
 
 from agentarmy_ops_tests.cli.conftest import Cli
 
+pytestmark = pytest.mark.usefixtures("undone_logging")
+
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "gateway.example"])  # noqa: S104
 def test_without_a_login_only_this_machine_may_come(cli: Cli, host: str) -> None:

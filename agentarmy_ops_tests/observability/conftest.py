@@ -1,8 +1,6 @@
 """Metrics and a log to read."""
 
 import io
-import logging
-from collections.abc import Iterator
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -11,14 +9,9 @@ from agentarmy_ops_tests.observability.samples import Samples
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
+def stream(undone_logging: None) -> io.StringIO:
     """For ``configure_logging``, which is undone after the test."""
-    root = logging.getLogger()
-    handlers = root.handlers[:]
-    level = logging.getLogger("agentarmy_ops").level
-    yield io.StringIO()
-    root.handlers[:] = handlers
-    logging.getLogger("agentarmy_ops").setLevel(level)
+    return io.StringIO()
 
 
 @pytest.fixture
