@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -14,6 +13,7 @@ from agentarmy_ops.observability.background import Background
 from agentarmy_ops.observability.exposition import Part
 from agentarmy_ops.observability.fleet.metrics import render_fleet
 from agentarmy_ops.observability.fleet.model import Fleet
+from agentarmy_ops.observability.targets import Targets
 from agentarmy_ops.settings import Settings
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -48,10 +48,10 @@ class Exporter:
     ) -> None:
         """``registries`` hold the metrics that are collected anew for each scrape; their names
         must differ."""
-        self._freshness = timedelta(hours=settings.backup_freshness_hours)
+        self._targets = Targets.of(settings)
         self._fleet = _NO_FLEET
         own = CollectorRegistry()
-        own.register(_Reading(cache, settings))
+        own.register(_Reading(cache, self._targets))
         self._registries = (own, *registries)
         cache.watch(self._render)
 
@@ -61,18 +61,18 @@ class Exporter:
         return Exposition(self._fleet, live)
 
     def _render(self, fleet: Fleet) -> None:
-        self._fleet = Part(render_fleet(fleet, self._freshness))
+        self._fleet = Part(render_fleet(fleet, self._targets.backup_age))
 
 
 class _Reading(Collector):
     """How the fleet was read, and by what it is judged."""
 
-    def __init__(self, cache: Background[Fleet], settings: Settings) -> None:
-        self._cache, self._settings = cache, settings
+    def __init__(self, cache: Background[Fleet], targets: Targets) -> None:
+        self._cache, self._targets = cache, targets
 
     def collect(self) -> Iterator[Metric]:
         """Called for each scrape."""
-        settings, fleet, error = self._settings, self._cache.current, self._cache.error
+        targets, fleet, error = self._targets, self._cache.current, self._cache.error
         if fleet or error:
             yield GaugeMetricFamily(
                 "agentarmy_fleet_read_failed",
@@ -93,17 +93,17 @@ class _Reading(Collector):
         yield GaugeMetricFamily(
             "agentarmy_backup_freshness_target_seconds",
             "Age that a tenant's newest backup may have.",
-            value=timedelta(hours=settings.backup_freshness_hours).total_seconds(),
+            value=targets.backup_age.total_seconds(),
         )
         yield GaugeMetricFamily(
             "agentarmy_verification_freshness_target_seconds",
             "Age that a tenant's newest verified backup may have.",
-            value=timedelta(days=settings.verification_freshness_days).total_seconds(),
+            value=targets.proof_age.total_seconds(),
         )
         yield GaugeMetricFamily(
             "agentarmy_restore_target_seconds",
             "Time that a tenant's restore may take.",
-            value=settings.restore_target_seconds,
+            value=targets.restore_seconds,
         )
         build = GaugeMetricFamily(
             "agentarmy_build_info", "Version of this software.", labels=["version"]

@@ -78,6 +78,7 @@ def read_dagster(instance: DagsterInstance) -> DagsterFacts:
         queued = RunsFilter(statuses=[DagsterRunStatus.QUEUED])
         oldest = instance.get_run_records(queued, limit=1, ascending=True)
         heartbeats = instance.get_daemon_heartbeats()
+        needed = set(instance.get_required_daemon_types())
     except (SQLAlchemyError, DagsterPostgresException) as error:
         raise DatabaseError(f"cannot read Dagster's storage: {_cause(error)}") from None
     return DagsterFacts(
@@ -85,11 +86,7 @@ def read_dagster(instance: DagsterInstance) -> DagsterFacts:
         runs={(name, DagsterRunStatus(word)): number for name, word, number in counted},
         oldest_queued=oldest[0].create_timestamp.timestamp() if oldest else None,
         # Dagster keeps those of daemons that it has no use for any more.
-        heartbeats={
-            name: beat.timestamp
-            for name, beat in heartbeats.items()
-            if name in instance.get_required_daemon_types()
-        },
+        heartbeats={name: beat.timestamp for name, beat in heartbeats.items() if name in needed},
     )
 
 

@@ -1,31 +1,14 @@
 """What is wrong with the backups that a store lists of one tenant, or of the platform part."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agentarmy_ops.backups.catalog import CatalogEntry
 from agentarmy_ops.backups.reference import time_of
 from agentarmy_ops.backups.verdict import Status
 from agentarmy_ops.observability.health.problem import Check
-from agentarmy_ops.settings import Settings
+from agentarmy_ops.observability.targets import Targets
 from agentarmy_ops.text import age
-
-
-@dataclass(frozen=True)
-class Targets:
-    """How old the newest backup may be, and the newest that was verified."""
-
-    backup: timedelta
-    verified: timedelta
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Targets":
-        """``BACKUP_FRESHNESS_HOURS`` and ``VERIFICATION_FRESHNESS_DAYS``."""
-        return cls(
-            timedelta(hours=settings.backup_freshness_hours),
-            timedelta(days=settings.verification_freshness_days),
-        )
 
 
 def backup_problems(
@@ -34,11 +17,11 @@ def backup_problems(
     """Problems with complete backups, oldest first, of who exists since that moment: until the
     target has passed since then, there was no time to make or verify one."""
     newest = backups[-1].ref.backup_id if backups else None
-    if _is_late(newest, targets.backup, now, exists_since):
+    if _is_late(newest, targets.backup_age, now, exists_since):
         found = (
             f"its newest backup, {newest}, is {_ago(newest, now)} old" if newest else "no backup"
         )
-        yield Check.STALE_BACKUP, f"{found}; {_hours(targets.backup)} are the target"
+        yield Check.STALE_BACKUP, f"{found}; {_hours(targets.backup_age)} are the target"
     judged = [entry for entry in backups if entry.status is not None]
     if judged and judged[-1].status is Status.FAILED:
         yield (
@@ -47,13 +30,13 @@ def backup_problems(
         )
     verified = [entry.ref.backup_id for entry in backups if entry.status is Status.VERIFIED]
     proven = verified[-1] if verified else None
-    if _is_late(proven, targets.verified, now, exists_since):
+    if _is_late(proven, targets.proof_age, now, exists_since):
         found = (
             f"its newest verified backup, {proven}, is {_ago(proven, now)} old"
             if proven
             else "no backup of it was ever verified"
         )
-        yield Check.OVERDUE_VERIFICATION, f"{found}; {_hours(targets.verified)} are the target"
+        yield Check.OVERDUE_VERIFICATION, f"{found}; {_hours(targets.proof_age)} are the target"
 
 
 def _is_late(

@@ -15,7 +15,8 @@ from agentarmy_ops.errors import OpsError
 from agentarmy_ops.observability.health.deadline import answers
 from agentarmy_ops.observability.health.problem import PLATFORM_ID, Check, Findings, Key
 from agentarmy_ops.observability.health.schemas import CONNECT_SECONDS, look_only
-from agentarmy_ops.observability.health.stored_backups import Targets, backup_problems
+from agentarmy_ops.observability.health.stored_backups import backup_problems
+from agentarmy_ops.observability.targets import Targets
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.tenants.registry import read_registry

@@ -16,8 +16,8 @@ from agentarmy_ops.errors import OpsError
 from agentarmy_ops.observability.health.changes import Step, advance
 from agentarmy_ops.observability.health.memory import Memory, decode
 from agentarmy_ops.observability.health.problem import PLATFORM_ID, Findings, Key
-from agentarmy_ops.observability.health.stored_backups import Targets
 from agentarmy_ops.observability.notify import Notifier
+from agentarmy_ops.observability.targets import Targets
 from agentarmy_ops.orchestration.health.platform import examine_platform
 from agentarmy_ops.orchestration.health.report import observations, tell_people
 from agentarmy_ops.orchestration.health.tenants import examine_tenants

@@ -18,7 +18,8 @@ from agentarmy_ops.observability.health.schemas import (
     look_only,
     read_drift,
 )
-from agentarmy_ops.observability.health.stored_backups import Targets, backup_problems
+from agentarmy_ops.observability.health.stored_backups import backup_problems
+from agentarmy_ops.observability.targets import Targets
 from agentarmy_ops.orchestration.staleness import recorded_backups
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.stores.base import Store
@@ -131,7 +132,7 @@ def doubtful_slugs(
     )
     objected = log.get_latest_storage_id_by_partition(_PROOF, DagsterEventType.ASSET_OBSERVATION)
     stored = set(backed_up_slugs(store))
-    fresh, fresh_proof = new_id(now - targets.backup), new_id(now - targets.verified)
+    fresh, fresh_proof = new_id(now - targets.backup_age), new_id(now - targets.proof_age)
     return frozenset(
         tenant.slug
         for tenant in tenants

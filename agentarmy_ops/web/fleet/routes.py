@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from agentarmy_ops.errors import InvalidInputError
 from agentarmy_ops.observability.background import Background
 from agentarmy_ops.observability.fleet.model import Fleet, State
+from agentarmy_ops.observability.targets import Targets
 from agentarmy_ops.settings import Settings
 from agentarmy_ops.text import age
 from agentarmy_ops.web.fleet.export import export
@@ -24,7 +25,7 @@ from agentarmy_ops.web.fleet.query import (
     read_query,
 )
 from agentarmy_ops.web.fleet.row import PLATFORM_PAGE, Moment, row_of
-from agentarmy_ops.web.fleet.standing import Judge, Targets
+from agentarmy_ops.web.fleet.standing import Judge
 from agentarmy_ops.web.fleet.summary import tiles
 from agentarmy_ops.web.fleet.tenant_page import tenant_page
 from agentarmy_ops.web.pages import templates

@@ -1,12 +1,11 @@
 """How a tenant stands at a moment: is its newest backup fresh, its newest proof current?"""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Self
 
 from agentarmy_ops.observability.fleet.model import State, TenantOverview
-from agentarmy_ops.settings import Settings
+from agentarmy_ops.observability.targets import Targets
 
 # Whose backups are made every night: who has a row in the registry and a schema.
 EXPECTED = frozenset({State.ACTIVE, State.INACTIVE, State.OFFBOARDING})
@@ -25,26 +24,6 @@ class ProofAge(StrEnum):
 
     CURRENT = "current"
     OVERDUE = "overdue"
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What is promised: how old the newest backup may be, how old the newest that was verified,
-    and how many seconds a restore may take."""
-
-    backup_age: timedelta
-    proof_age: timedelta
-    restore_seconds: float
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Those of ``BACKUP_FRESHNESS_HOURS``, ``VERIFICATION_FRESHNESS_DAYS`` and
-        ``RESTORE_TARGET_SECONDS``."""
-        return cls(
-            timedelta(hours=settings.backup_freshness_hours),
-            timedelta(days=settings.verification_freshness_days),
-            settings.restore_target_seconds,
-        )
 
 
 @dataclass(frozen=True)

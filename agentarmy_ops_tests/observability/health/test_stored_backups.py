@@ -7,12 +7,13 @@ import pytest
 from agentarmy_ops.backups.catalog import list_backups
 from agentarmy_ops.backups.reference import BackupRef, new_id
 from agentarmy_ops.observability.health.problem import Check
-from agentarmy_ops.observability.health.stored_backups import Targets, backup_problems
+from agentarmy_ops.observability.health.stored_backups import backup_problems
+from agentarmy_ops.observability.targets import Targets
 from agentarmy_ops.settings import Settings
 from agentarmy_ops.stores.local import LocalStore
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-TARGETS = Targets(timedelta(hours=26), timedelta(days=8))
+TARGETS = Targets(timedelta(hours=26), timedelta(days=8), 60)
 LONG_AGO = NOW - timedelta(days=99)
 STALE, FAILED = Check.STALE_BACKUP, Check.FAILED_VERIFICATION
 OVERDUE = Check.OVERDUE_VERIFICATION
@@ -77,5 +78,7 @@ def test_the_cause_names_the_backup_and_the_target(tmp_path: Path) -> None:
 
 
 def test_the_targets_are_settings() -> None:
-    settings = Settings(backup_freshness_hours=30, verification_freshness_days=3)
-    assert Targets.of(settings) == Targets(timedelta(hours=30), timedelta(days=3))
+    settings = Settings(
+        backup_freshness_hours=30, verification_freshness_days=3, restore_target_seconds=7
+    )
+    assert Targets.of(settings) == Targets(timedelta(hours=30), timedelta(days=3), 7)

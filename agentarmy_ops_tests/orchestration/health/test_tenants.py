@@ -15,7 +15,7 @@ from dagster import (
 
 from agentarmy_ops.backups.restore.aside import put_aside
 from agentarmy_ops.observability.health.problem import PLATFORM_ID, Check, Key
-from agentarmy_ops.observability.health.stored_backups import Targets
+from agentarmy_ops.observability.targets import Targets
 from agentarmy_ops.orchestration.health.sensors import tenant_health_sensor
 from agentarmy_ops.orchestration.health.tenants import doubtful_slugs, examine_store
 from agentarmy_ops.orchestration.outcomes import DATA_VERSION_TAG
@@ -27,7 +27,7 @@ from agentarmy_ops_tests.fix_tenants import AppDatabase
 from agentarmy_ops_tests.orchestration.health.conftest import NOW, Put, Watch, cause, text
 
 STALE = timedelta(hours=27)
-TARGETS = Targets(timedelta(hours=26), timedelta(days=8))
+TARGETS = Targets(timedelta(hours=26), timedelta(days=8), 60)
 
 
 @pytest.fixture

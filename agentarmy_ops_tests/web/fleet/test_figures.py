@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from agentarmy_ops.observability.targets import Targets
 from agentarmy_ops.web.fleet.figures import Figures
-from agentarmy_ops.web.fleet.standing import Freshness, Judge, ProofAge, Targets
+from agentarmy_ops.web.fleet.standing import Freshness, Judge, ProofAge
 from agentarmy_ops_tests.web.fleet.invented import NOW, large_fleet
 
 FLEET = large_fleet(800)

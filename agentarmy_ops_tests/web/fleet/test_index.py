@@ -6,9 +6,10 @@ import pytest
 
 from agentarmy_ops.backups.verdict import Status
 from agentarmy_ops.observability.fleet.model import State
+from agentarmy_ops.observability.targets import Targets
 from agentarmy_ops.web.fleet.index import FleetIndex, growth
 from agentarmy_ops.web.fleet.query import Column, FleetQuery, Order, VerdictIs
-from agentarmy_ops.web.fleet.standing import Freshness, Judge, ProofAge, Targets
+from agentarmy_ops.web.fleet.standing import Freshness, Judge, ProofAge
 from agentarmy_ops_tests.web.fleet.invented import NOW, fleet, nights, tenant
 
 JUDGE = Judge(NOW, Targets(timedelta(hours=26), timedelta(days=8), 60))

@@ -7,7 +7,8 @@ import pytest
 
 from agentarmy_ops.backups.verdict import Status
 from agentarmy_ops.observability.fleet.model import State
-from agentarmy_ops.web.fleet.standing import EXPECTED, Freshness, Judge, ProofAge, Targets
+from agentarmy_ops.observability.targets import Targets
+from agentarmy_ops.web.fleet.standing import EXPECTED, Freshness, Judge, ProofAge
 from agentarmy_ops_tests.web.fleet.invented import NOW, nights, tenant
 from agentarmy_ops_tests.web.site import settings_of
 
