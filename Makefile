@@ -58,9 +58,9 @@ format: $(STAMP) ## Format the code
 .PHONY: lock
 lock: ## Pin all dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header \
-	    --output-file requirements.lock pyproject.toml
+	    --all-extras --output-file requirements.lock pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header \
-	    --constraint requirements.lock --group dev --output-file requirements-dev.lock pyproject.toml
+	    --constraint requirements.lock --all-extras --group dev --output-file requirements-dev.lock pyproject.toml
 
 BENCH ?= small
 ARGS ?=
