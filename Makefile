@@ -55,6 +55,10 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: docs
+docs: $(STAMP) ## Build the documentation as a site, in site/; a warning is an error
+	$(BIN)/mkdocs build --strict
+
 .PHONY: lock
 lock: ## Pin all dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header \
@@ -81,6 +85,6 @@ bench-lock: ## Pin what only the bench needs again (needs uv)
 clean: ## Stop what runs and remove all that the other targets made
 	-@if [ -x $(BIN)/agentarmy-ops ]; then $(BIN)/agentarmy-ops down; fi
 	rm -rf $(VENV) .agentarmy storage history schedules logs .telemetry .logs_queue .nux \
-	    .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov dist build *.egg-info agentarmy_ops/archive/*.so \
+	    .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov site dist build *.egg-info agentarmy_ops/archive/*.so \
 	    .bench bench/results
 	find agentarmy_ops agentarmy_ops_tests -name __pycache__ -type d -prune -exec rm -rf {} +
