@@ -6,6 +6,7 @@ from time import monotonic
 
 from agentarmy_ops.backups.commit import View, Work
 from agentarmy_ops.backups.inventory import Inventory
+from agentarmy_ops.backups.lock_budget import reserve
 from agentarmy_ops.backups.manifest import Encryption, Manifest
 from agentarmy_ops.backups.queries import Connection, query
 from agentarmy_ops.backups.snapshot import no_timeouts, open_snapshot
@@ -33,6 +34,7 @@ class Unfinished:
 class BatchBackup:
     """Backs up the tenants of one batch; ``emit`` receives each outcome, in any thread.
 
+    ``locks`` is how many entries of the server's lock table it may take.
     A ``patient`` batch waits for tenants that are busy; any other leaves them for later. One that
     ``is_large`` is of one tenant whose compression is worth a thread.
     """
@@ -44,12 +46,14 @@ class BatchBackup:
         *,
         emit: Callable[[BackupOutcome], object],
         stop: Stop,
+        locks: int,
         patient: bool,
         is_large: bool,
     ) -> None:
         self._work = work
         self._emit = emit
         self._stop = stop
+        self._locks_needed = locks
         self._patient = patient
         self._is_large = is_large
         self._waiting = {tenant.schema_name: tenant for tenant in tenants}
@@ -66,6 +70,8 @@ class BatchBackup:
                 self._stop.ends(session.cancel),
             ):
                 no_timeouts(session)
+                # Before any tenant's lock, so that nobody waits for us meanwhile.
+                reserve(session, self._locks_needed, self._stop)
                 self._take_locks(session)
                 self._look_up_keys()
                 if self._waiting:

@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 from agentarmy_ops.backups.batch import BatchBackup, Unfinished
 from agentarmy_ops.backups.commit import Work
-from agentarmy_ops.backups.plan import measure, plan_batches
+from agentarmy_ops.backups.plan import TenantSize, locks_of, measure, plan_batches
 from agentarmy_ops.backups.platform import back_up_platform
 from agentarmy_ops.backups.snapshot import no_timeouts, refuse_blind_role
 from agentarmy_ops.backups.source import BackupOutcome, BackupSource
@@ -51,7 +51,7 @@ def back_up_tenants(
             concurrent=source.concurrent_dumps,
             batch_bytes=source.batch_bytes,
         )
-    crew = _Crew(Work(source, store, run_id), source.concurrent_dumps)
+    crew = _Crew(Work(source, store, run_id), source.concurrent_dumps, sizes)
     try:
         for batch in plan_batches(sizes, limits):
             crew.submit(batch.tenants, is_large=batch.is_large)
@@ -80,11 +80,13 @@ class _Crew:
 
     work: Work
     size: int
+    sizes: Sequence[TenantSize]
     patient: bool = False
     later: list[Tenant] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._stop = Stop()
+        self._size_of = {size.tenant.slug: size for size in self.sizes}
         self._pool = ThreadPoolExecutor(self.size, "dump")
         self._events: SimpleQueue[BackupOutcome | _Ended] = SimpleQueue()
         self._active = 0
@@ -99,6 +101,7 @@ class _Crew:
             tenants,
             emit=self._events.put,
             stop=self._stop,
+            locks=locks_of([self._size_of[tenant.slug] for tenant in tenants]),
             patient=self.patient,
             is_large=is_large,
         )

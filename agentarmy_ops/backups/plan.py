@@ -2,7 +2,8 @@
 
 A dump reads the whole catalogue whatever it dumps, so tenants should share it; it holds a lock on
 each of their tables to its end, in a lock table that all sessions of the server share, so not too
-many of them.
+many of them. This plans the dumps of one run; :mod:`agentarmy_ops.backups.lock_budget` sees to it
+that those of several runs fit together.
 """
 
 from collections.abc import Sequence
@@ -94,6 +95,11 @@ def measure(
 def room_of_a_dump(server_locks: int, concurrent: int) -> int:
     """How many relations each of so many dumps may lock on a server with so many locks."""
     return max(int(server_locks * LOCK_SHARE / concurrent) - CATALOGUE_LOCKS, 1)
+
+
+def locks_of(sizes: Sequence[TenantSize]) -> int:
+    """How many locks a dump of these tenants takes: on their relations, and on the catalogue."""
+    return CATALOGUE_LOCKS + sum(size.relations for size in sizes)
 
 
 def plan_batches(sizes: Sequence[TenantSize], limits: BatchLimits) -> list[Batch]:
