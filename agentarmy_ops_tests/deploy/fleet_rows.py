@@ -100,7 +100,7 @@ FLEET = Row(
         Panel(
             "Alerts",
             "table",
-            "What fires now, where Prometheus has the rules; docs/alerts.md says what to do.",
+            "What fires now; docs/runbooks/alerts.md says what to do. Needs the rules.",
             [
                 Query(
                     "max by (severity, alertname, slug, check) "

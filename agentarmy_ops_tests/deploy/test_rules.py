@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentarmy_ops_tests.deploy.shipped import PROMETHEUS, alerts, needs
-from agentarmy_ops_tests.docs.pages import anchors_of
+from agentarmy_ops_tests.deploy.shipped import PROMETHEUS, Rule, alerts, needs
 
 _TESTS = ("rules_test.yml", "rules_weeks_test.yml")
 
@@ -53,17 +52,35 @@ def test_who_is_told(severity: str, receiver: str) -> None:
     assert routed.split() == [receiver]
 
 
-def test_each_alert_is_described(repository_root: Path) -> None:
-    documented = anchors_of(repository_root / "docs" / "alerts.md")
-    pages = {rule.annotations["runbook_url"].partition("#") for rule in alerts()}
-    assert {page for page, _, _ in pages} == {"docs/alerts.md"}
-    assert {anchor for _, _, anchor in pages} == {rule.alert.lower() for rule in alerts()}
-    named = {anchor for anchor in documented if anchor.startswith("agentarmy")}
-    assert named == {rule.alert.lower() for rule in alerts()}
+_PAGE = "docs/runbooks/alerts.md"
+_PARTS = ("Means", "At risk", "Look first", "Causes", "Do", "Escalate")
 
 
-def test_the_page_says_how_grave_each_is(repository_root: Path) -> None:
+def _sections(repository_root: Path) -> dict[str, str]:
+    """What the runbook says of each alert."""
+    page = (repository_root / _PAGE).read_text()
+    return dict(re.findall(r"^## (AgentArmy\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+
+
+def test_each_alert_leads_to_its_section_of_the_runbook(repository_root: Path) -> None:
+    assert {rule.alert: rule.annotations["runbook_url"] for rule in alerts()} == {
+        name: f"{_PAGE}#{name.lower()}" for name in _sections(repository_root)
+    }
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule.alert)
+def test_the_runbook_says_what_to_do(rule: Rule, repository_root: Path) -> None:
+    section = _sections(repository_root)[rule.alert]
+    assert section.startswith(f"\n*{rule.labels['severity'].capitalize()}.*\n")
+    said = [part for part in _PARTS if re.search(rf"\*\*{part}\.\*\*", section)]
+    assert said == list(_PARTS)
+
+
+def test_the_table_of_alerts_says_how_grave_each_is(repository_root: Path) -> None:
     page = (repository_root / "docs" / "alerts.md").read_text()
-    said = dict(re.findall(r"^\| \[(AgentArmy\w+)\]\(#\w+\) \| (\w+) \|", page, re.MULTILINE))
+    row = r"^\| \[(AgentArmy\w+)\]\(runbooks/alerts\.md#(\w+)\) \| (\w+) \|"
+    rows = re.findall(row, page, re.MULTILINE)
+    assert all(name.lower() == anchor for name, anchor, _ in rows)
+    said = {name: severity for name, _, severity in rows}
     assert said == {rule.alert: rule.labels["severity"] for rule in alerts()}
     assert {rule.labels["severity"] for rule in alerts()} == {"page", "ticket"}
