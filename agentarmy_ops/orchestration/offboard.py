@@ -22,7 +22,7 @@ from agentarmy_ops.offboarding.records import Certificate, Fate
 from agentarmy_ops.offboarding.request import cancel_offboarding, request_offboarding
 from agentarmy_ops.offboarding.steps import Step
 from agentarmy_ops.orchestration.failures import fail
-from agentarmy_ops.orchestration.policy import OWNERS
+from agentarmy_ops.orchestration.policy import FIRST_IN_QUEUE, OWNERS
 from agentarmy_ops.orchestration.resources import OpsResource
 
 _TENANT = AssetKey("tenant")
@@ -168,6 +168,7 @@ def _observe(
 @job(
     description="Request a tenant's erasure, take that back, or erase it for good.",
     metadata={"owners": ", ".join(OWNERS)},
+    run_tags=FIRST_IN_QUEUE,
 )
 def offboard_tenant() -> None:
     """See :func:`offboard_one_tenant`."""

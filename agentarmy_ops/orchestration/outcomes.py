@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dagster import AssetExecutionContext, AssetMaterialization, Output
+from dagster import AssetExecutionContext, AssetMaterialization, DagsterEventType, Output
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
@@ -53,6 +53,31 @@ def slugs_of_run(context: AssetExecutionContext) -> list[str]:
     if key := context.run.tags.get(PARTITION_NAME_TAG):
         return [key]
     return list(context.partition_keys)
+
+
+def not_recorded_before(context: AssetExecutionContext, slugs: Sequence[str]) -> list[str]:
+    """Those tenants of a run that are left of the one it goes on with: a run whose worker died, or
+    one that a person re-executes "from failure". Of any other run, all.
+
+    Dagster itself goes on by steps, and all tenants of a run are one.
+    """
+    run, done = context.run, set[str | None]()
+    while run.is_resume_retry and run.parent_run_id:
+        events = context.instance.all_logs(
+            run.parent_run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION
+        )
+        done.update(
+            event.dagster_event.partition
+            for event in events
+            if event.dagster_event and event.dagster_event.asset_key == context.asset_key
+        )
+        parent = context.instance.get_run_by_id(run.parent_run_id)
+        if parent is None:
+            break
+        run = parent
+    if done:
+        context.log.info(f"{len(done)} tenants were recorded by the run that this one goes on with")
+    return [slug for slug in slugs if slug not in done]
 
 
 def tenants_of_run(runtime: Runtime, slugs: Sequence[str], failures: Failures) -> list[Tenant]:

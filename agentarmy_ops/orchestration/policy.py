@@ -14,6 +14,17 @@ warnings.filterwarnings("ignore", category=BetaWarning, message=".*backfill_poli
 OWNERS = ["team:data-ops"]
 GROUP = "tenants"
 
+# Pools, of which dagster.yaml says how many runs each may have at once. Whatever asks for the
+# asset, a schedule, a backfill or a person: a run with it counts, and others are not held up.
+BACKUP_POOL = "backup"
+VERIFICATION_POOL = "verification"
+
+# Somebody waits for these runs: they leave the queue before others.
+FIRST_IN_QUEUE = {"dagster/priority": "10"}
+# A run whose worker died goes on in another, once. Only where to do it again is harmless: a
+# restore that died is for a person to look at.
+TRIED_AGAIN = {"dagster/max_retries": "1"}
+
 # A run costs seconds before it does any work, so a run takes many tenants. The same for all
 # three assets, or Dagster would not put them into one run.
 BATCHES = BackfillPolicy.multi_run(max_partitions_per_run=load_settings().max_partitions_per_run)

@@ -25,7 +25,7 @@ from agentarmy_ops.backups.restore.stored import Choice, choose_backup
 from agentarmy_ops.backups.restore.undo import undo_restore
 from agentarmy_ops.errors import InvalidInputError, OpsError
 from agentarmy_ops.orchestration.failures import fail
-from agentarmy_ops.orchestration.policy import OWNERS
+from agentarmy_ops.orchestration.policy import FIRST_IN_QUEUE, OWNERS
 from agentarmy_ops.orchestration.resources import OpsResource
 from agentarmy_ops.runtime import Runtime
 
@@ -181,6 +181,7 @@ def _undo(context: OpExecutionContext, config: RestoreConfig, runtime: Runtime) 
 @job(
     description="Bring one tenant back from a backup; without `confirm`, only show the plan.",
     metadata={"owners": ", ".join(OWNERS)},
+    run_tags=FIRST_IN_QUEUE,
 )
 def restore_tenant() -> None:
     """See :func:`restore_one_tenant`."""

@@ -9,7 +9,7 @@ from agentarmy_ops.errors import OpsError
 from agentarmy_ops.orchestration.assets.tenant_backup import manifest_metadata
 from agentarmy_ops.orchestration.failures import fail
 from agentarmy_ops.orchestration.outcomes import materialized, recorded
-from agentarmy_ops.orchestration.policy import FRESHNESS, NOTHING, OWNERS
+from agentarmy_ops.orchestration.policy import BACKUP_POOL, FRESHNESS, NOTHING, OWNERS
 from agentarmy_ops.orchestration.resources import OpsResource
 
 
@@ -18,6 +18,7 @@ from agentarmy_ops.orchestration.resources import OpsResource
     owners=OWNERS,
     kinds={"postgres", "file"},
     dagster_type=NOTHING,
+    pool=BACKUP_POOL,
     freshness_policy=FRESHNESS,
     description=(
         "A complete backup of everything outside the tenants' schemas: schema `shared`, "

@@ -24,12 +24,19 @@ from agentarmy_ops.orchestration.assets.tenant_backup import tenant_backup
 from agentarmy_ops.orchestration.failures import Failures, fail
 from agentarmy_ops.orchestration.outcomes import (
     materialized,
+    not_recorded_before,
     recorded,
     slugs_of_run,
     tenants_of_run,
 )
 from agentarmy_ops.orchestration.partitions import tenant_partitions
-from agentarmy_ops.orchestration.policy import BATCHES, GROUP, NOTHING, OWNERS
+from agentarmy_ops.orchestration.policy import (
+    BATCHES,
+    GROUP,
+    NOTHING,
+    OWNERS,
+    VERIFICATION_POOL,
+)
 from agentarmy_ops.orchestration.resources import OpsResource
 from agentarmy_ops.runtime import Runtime
 from agentarmy_ops.stores.base import Store
@@ -51,6 +58,7 @@ class VerifyConfig(Config):
     owners=OWNERS,
     kinds={"postgres"},
     dagster_type=NOTHING,
+    pool=VERIFICATION_POOL,
     description=(
         "The tenant's newest backup, restored into a scratch database and dumped again, gave the "
         "same archive: every definition, owner, grant and row. A backup found bad is recorded as "
@@ -61,7 +69,7 @@ def restore_verification(
     context: AssetExecutionContext, config: VerifyConfig, ops: OpsResource
 ) -> Iterator[AssetMaterialization | AssetObservation | Output[None]]:
     """Verify the newest backups of the run's tenants; each is recorded with its verdict."""
-    runtime, slugs = ops.runtime, slugs_of_run(context)
+    runtime, slugs = ops.runtime, not_recorded_before(context, slugs_of_run(context))
     failures = Failures(context, "verification")
     try:
         refs = _backups_of_run(runtime, slugs, config.backup_id, failures)

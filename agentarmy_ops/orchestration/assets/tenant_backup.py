@@ -20,12 +20,13 @@ from agentarmy_ops.orchestration.assets.tenant import tenant
 from agentarmy_ops.orchestration.failures import Failures, fail
 from agentarmy_ops.orchestration.outcomes import (
     materialized,
+    not_recorded_before,
     recorded,
     slugs_of_run,
     tenants_of_run,
 )
 from agentarmy_ops.orchestration.partitions import tenant_partitions
-from agentarmy_ops.orchestration.policy import BATCHES, GROUP, NOTHING, OWNERS
+from agentarmy_ops.orchestration.policy import BACKUP_POOL, BATCHES, GROUP, NOTHING, OWNERS
 from agentarmy_ops.orchestration.resources import OpsResource
 from agentarmy_ops.stores.base import Store
 
@@ -48,6 +49,7 @@ class BackupConfig(Config):
     owners=OWNERS,
     kinds={"postgres", "file"},
     dagster_type=NOTHING,
+    pool=BACKUP_POOL,
     description=(
         "A complete backup of the tenant's schema: a pg_dump custom-format archive compressed "
         "with zstd and encrypted with age, and its manifest. Tenants that are dumped together are "
@@ -60,7 +62,8 @@ def tenant_backup(
     context: AssetExecutionContext, config: BackupConfig, ops: OpsResource
 ) -> Iterator[AssetMaterialization | Output[None]]:
     """Back up the run's tenants; each is recorded as soon as its manifest is written."""
-    runtime, slugs = ops.runtime, config.tenants or slugs_of_run(context)
+    runtime = ops.runtime
+    slugs = not_recorded_before(context, config.tenants or slugs_of_run(context))
     failures = Failures(context, "backup")
     try:
         tenants = tenants_of_run(runtime, slugs, failures)
