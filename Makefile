@@ -39,16 +39,43 @@ down: $(STAMP) ## Stop the embedded servers
 .PHONY: test
 test: $(STAMP) ## Run the checks and the tests, with coverage
 	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory pytest
+
+.PHONY: pytest
+pytest: $(STAMP) ## Run the tests alone, with coverage
 	@.ci/tools
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 \
 	    --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
+.PHONY: smoke
+smoke: $(STAMP) ## Take one tenant through provisioning, backup and verification, as CI does
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/smoke
+
 .PHONY: lint
-lint: $(STAMP) ## Run ruff, mypy and the architecture contracts
+lint: $(STAMP) lint-workflows lint-yaml lint-shell ## Run ruff, mypy, the architecture contracts and the three below
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.PHONY: lint-workflows
+lint-workflows: $(STAMP) ## Check GitHub's workflows by zizmor, their schema and actionlint
+	$(BIN)/zizmor --offline --quiet --no-progress --strict-collection --persona pedantic .github .pre-commit-config.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	.ci/actionlint/run
+
+.PHONY: lint-yaml
+lint-yaml: $(STAMP) ## Check all YAML by yamllint
+	$(BIN)/yamllint --strict .
+
+# Those that say in their first line that a shell runs them.
+SHELL_SCRIPTS = $(shell grep -rlE '^\#!(/usr)?/bin/(env )?(ba|da)?sh' .ci deploy)
+
+.PHONY: lint-shell
+lint-shell: $(STAMP) ## Check all shell scripts by shellcheck
+	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 
 .PHONY: format
 format: $(STAMP) ## Format the code
