@@ -37,6 +37,7 @@ class _CommonMark(BlockParser):
     def parseDocument(self, lines: list[str]) -> ElementTree.ElementTree:  # noqa: N802
         reader = MarkdownIt("commonmark", {"xhtmlOut": True}).enable("table")
         page = reader.render("\n".join(lines))
+        page = page.replace("<br>", "<br />")
         return ElementTree.ElementTree(ElementTree.fromstring(f"<div>{page}</div>"))  # noqa: S314
 
 
