@@ -25,7 +25,8 @@ from agentarmy_ops.secrets.secret_manager import GoogleSecretManagerStore
 
 PROJECT = "acme-ops-42"
 # Answers name the project by its number, whatever the question did.
-_NUMBER = "projects/1234567890"
+NUMBER = "1234567890"
+_NUMBER = f"projects/{NUMBER}"
 _SERVICE = "google.cloud.secretmanager.v1.SecretManagerService"
 _State = api.SecretVersion.State
 _SOON = Attempts(seconds=20, attempt_seconds=10, first_wait_seconds=0.001)
@@ -71,6 +72,8 @@ class SecretManager:
         self.secrets: dict[str, Kept] = {}
         self.calls: list[str] = []
         self.denied: set[str] = set()
+        # Whether who asks has a permission on a resource, both as IAM names them.
+        self.allows: Callable[[str, str], bool] = lambda _permission, _resource: True
         self.faults: list[Fault] = []
         self.damaged = False
         # Called before a method is carried out: for what happens in between.
@@ -173,10 +176,11 @@ class SecretManager:
             self.before(method)
             with self._lock:
                 self.calls.append(method)
-                if permission in self.denied:
+                asked = f"secretmanager.{permission}"
+                if permission in self.denied or not self.allows(asked, _resource(request)):
                     context.abort(
                         grpc.StatusCode.PERMISSION_DENIED,
-                        f"Permission 'secretmanager.{permission}' denied for resource",
+                        f"Permission '{asked}' denied for resource",
                     )
                 fault = next((f for f in self.faults if f.method == method and f.left), None)
                 if fault:
@@ -307,6 +311,12 @@ def client_over(channel: Any) -> api.SecretManagerServiceClient:
 def _check_project(parent: str) -> None:
     if parent != f"projects/{PROJECT}":
         _refuse("NOT_FOUND", f"Project {parent} not found.")
+
+
+def _resource(request: Any) -> str:
+    """What a request is about, by the project's number."""
+    name: str = getattr(request, "name", "") or request.parent
+    return name.replace(f"projects/{PROJECT}", _NUMBER)
 
 
 def _refuse(code: str, details: str) -> NoReturn:

@@ -5,7 +5,7 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +16,14 @@ from agentarmy_ops_tests.gcs.bucket import QUANTUM, Bucket, RefusalError
 _OBJECT = re.compile(r"(?:/download)?/storage/v1/b/([^/]+)/o/([^/]+)")
 _OBJECTS = re.compile(r"(?:/upload)?/storage/v1/b/([^/]+)/o")
 _IAM = re.compile(r"/storage/v1/b/([^/]+)/iam/testPermissions")
+_PERMISSIONS = {
+    "start": "storage.objects.create",
+    "metadata": "storage.objects.get",
+    "media": "storage.objects.get",
+    "list": "storage.objects.list",
+    "delete": "storage.objects.delete",
+    "patch": "storage.objects.update",
+}
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(?:(\d+)|\*)")
 
 
@@ -52,6 +60,8 @@ class State:
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    # Whether who asks has a permission on a resource, both as IAM names them.
+    allows: Callable[[str, str], bool] = lambda _permission, _resource: True
 
     def arrived(self, kind: str) -> int | str | None:
         """Write down a request; what is to go wrong with it."""
@@ -132,6 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
         if match.re is _IAM:
             granted = {"permissions": bucket.permissions}
             return 200, {}, json.dumps(granted).encode()
+        self._check_permission(
+            kind, bucket.name, json.loads(body)["name"] if kind == "start" else name
+        )
         if kind == "start":
             metadata = json.loads(body)
             metadata["contentType"] = self.headers["X-Upload-Content-Type"]
@@ -161,6 +174,18 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, {}, json.dumps(bucket.patch(name, json.loads(body))).encode()
         _, resource = bucket.get(name, generation)
         return 200, {}, json.dumps(_only(resource, query.get("fields"))).encode()
+
+    def _check_permission(self, kind: str, bucket: str, name: str) -> None:
+        """What goes on with an upload needs none: its address is the permission."""
+        if kind not in _PERMISSIONS:
+            return
+        permission, resource = _PERMISSIONS[kind], f"projects/_/buckets/{bucket}"
+        if kind != "list":
+            resource += f"/objects/{name}"
+        if not self.server.state.allows(permission, resource):
+            raise RefusalError(
+                403, "forbidden", f"The caller does not have {permission} access to {resource}."
+            )
 
     def _upload(
         self, bucket: Bucket, upload_id: str, body: bytes, fault: int | str | None
