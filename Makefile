@@ -44,6 +44,7 @@ test: $(STAMP) ## Run the checks and the tests, with coverage
 .PHONY: pytest
 pytest: $(STAMP) ## Run the tests alone, with coverage
 	@.ci/tools
+	-@$(MAKE) --no-print-directory $(SCAN)/.installed
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 \
 	    --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
@@ -107,6 +108,24 @@ $(VENV)/.bench-installed: $(STAMP) requirements-bench.lock
 bench-lock: ## Pin what only the bench needs again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header \
 	    --constraint requirements-dev.lock --group bench --output-file requirements-bench.lock
+
+SCAN := $(VENV)/scan
+
+.PHONY: scan
+scan: $(SCAN)/.installed ## Look for mistakes in the Terraform configuration (checkov, in an environment of its own)
+	for environment in staging production; do \
+	    $(SCAN)/bin/checkov --config-file deploy/terraform/.checkov.yaml --directory deploy/terraform \
+	        --var-file deploy/terraform/environments/$$environment.tfvars.example || exit 1; \
+	done
+$(SCAN)/.installed: requirements-scan.lock
+	$(PYTHON) -m venv $(SCAN)
+	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-scan.lock
+	@touch $@
+
+.PHONY: scan-lock
+scan-lock: ## Pin the scanner again (needs uv)
+	echo checkov | uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header \
+	    --output-file requirements-scan.lock -
 
 .PHONY: clean
 clean: ## Stop what runs and remove all that the other targets made
