@@ -10,6 +10,7 @@ from agentarmy_ops.orchestration.health.sensors import (
 )
 from agentarmy_ops.orchestration.offboard import offboard_tenant
 from agentarmy_ops.orchestration.prune import prune_backups
+from agentarmy_ops.orchestration.prune_run_history import prune_run_history
 from agentarmy_ops.orchestration.resources import OpsResource
 from agentarmy_ops.orchestration.restore import restore_tenant
 from agentarmy_ops.orchestration.run_failures import run_failure_sensor
@@ -30,6 +31,7 @@ defs = Definitions(
         jobs.backup_tenants,
         jobs.verify_restores,
         prune_backups,
+        prune_run_history,
         restore_tenant,
         offboard_tenant,
     ],
@@ -37,6 +39,7 @@ defs = Definitions(
         schedules.nightly_backup,
         schedules.weekly_restore_verification,
         schedules.nightly_prune,
+        schedules.nightly_run_history_prune,
     ],
     sensors=[
         sensors.tenant_registry_sensor,

@@ -18,6 +18,7 @@ from agentarmy_ops.orchestration.assets import (
 from agentarmy_ops.orchestration.jobs import backup_tenants, verify_restores
 from agentarmy_ops.orchestration.partitions import PARTITIONS_NAME
 from agentarmy_ops.orchestration.prune import prune_backups
+from agentarmy_ops.orchestration.prune_run_history import prune_run_history
 from agentarmy_ops.orchestration.requests import range_requests
 from agentarmy_ops.orchestration.runs import is_active
 from agentarmy_ops.settings import load_settings
@@ -70,3 +71,17 @@ def nightly_prune(context: ScheduleEvaluationContext) -> RunRequest | SkipReason
     if is_active(context.instance, prune_backups.name):
         return SkipReason("the last run of prune_backups is still queued or under way")
     return RunRequest(run_config={"ops": {"prune": {"config": {"apply": True}}}})
+
+
+@schedule(
+    job=prune_run_history,
+    cron_schedule=_settings.run_history_prune_cron,
+    execution_timezone=_settings.schedule_timezone,
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Remove what Dagster recorded of runs that ended long ago.",
+)
+def nightly_run_history_prune(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
+    """One run; none while the last one is not done."""
+    if is_active(context.instance, prune_run_history.name):
+        return SkipReason("the last run of prune_run_history is still queued or under way")
+    return RunRequest(run_config={"ops": {"prune_history": {"config": {"apply": True}}}})

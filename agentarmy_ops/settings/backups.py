@@ -136,6 +136,17 @@ class BackupSettings(BaseSettings):
         "0 5 * * 0", description="Cron of the weekly_restore_verification schedule"
     )
     prune_cron: str = Field("0 6 * * *", description="Cron of the nightly_prune schedule")
+    run_history_days: float = Field(
+        90,
+        ge=1,
+        description=(
+            "Days for which Dagster's record of a run is kept after its end; what is newest of a "
+            "tenant stays"
+        ),
+    )
+    run_history_prune_cron: str = Field(
+        "30 6 * * *", description="Cron of the nightly_run_history_prune schedule"
+    )
     schedule_timezone: str = Field("UTC", description="Time zone of the schedules")
     scratch_database_max_age_hours: float = Field(
         24, gt=0, description="Scratch databases older than this, in hours, are dropped"

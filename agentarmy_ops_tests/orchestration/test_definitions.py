@@ -19,6 +19,7 @@ def test_the_code_location_holds_these_names() -> None:
         "backup_tenants",
         "verify_restores",
         "prune_backups",
+        "prune_run_history",
         "restore_tenant",
         "offboard_tenant",
     }
@@ -26,6 +27,7 @@ def test_the_code_location_holds_these_names() -> None:
         "nightly_backup",
         "weekly_restore_verification",
         "nightly_prune",
+        "nightly_run_history_prune",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "tenant_registry_sensor",
