@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 PROMETHEUS = Path(__file__).parents[2] / "deploy" / "prometheus"
+#: The files of rules, in the order in which they build on each other.
+RULES = ("rules.yml", "slo.yml")
 DASHBOARD = PROMETHEUS.parent / "grafana" / "dashboard.json"
 
 
@@ -24,7 +26,7 @@ def needs(program: str, package: str) -> str:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of ``rules.yml``; ``alert`` is its name, empty of one that records."""
+    """A rule of :data:`RULES`; ``alert`` is its name, empty of one that records."""
 
     alert: str
     record: str
@@ -35,7 +37,7 @@ class Rule:
 
 def rules() -> list[Rule]:
     """All rules, in their order."""
-    loaded = yaml.safe_load((PROMETHEUS / "rules.yml").read_text())
+    files = [yaml.safe_load((PROMETHEUS / name).read_text()) for name in RULES]
     return [
         Rule(
             rule.get("alert", ""),
@@ -44,6 +46,7 @@ def rules() -> list[Rule]:
             rule.get("labels", {}),
             rule.get("annotations", {}),
         )
+        for loaded in files
         for group in loaded["groups"]
         for rule in group["rules"]
     ]

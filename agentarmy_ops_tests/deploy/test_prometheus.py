@@ -3,7 +3,7 @@
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.tenants.bootstrap import BACKUP_ROLE, OWNER_ROLE
 from agentarmy_ops_tests.deploy.programs import free_port, running, until
 from agentarmy_ops_tests.deploy.promql import grouping_labels_of, selectors_of
-from agentarmy_ops_tests.deploy.shipped import PROMETHEUS, alerts, needs, queries, rules
+from agentarmy_ops_tests.deploy.shipped import PROMETHEUS, RULES, alerts, needs, queries, rules
 from agentarmy_ops_tests.deploy.troubled import ALERTS, TARGETS, WELL, make_trouble, neglect
 from agentarmy_ops_tests.fix_backups import Lab, make_database
 
@@ -60,14 +60,14 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def gateway(
-    live_servers: Callable[[int], ConnInfo],
-    scratch_servers: Callable[[int], ConnInfo],
+    live_server: ConnInfo,
+    scratch_server: ConnInfo,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     """``agentarmy-ops serve`` over a fleet and a Dagster in trouble; ``host:port``."""
     home = tmp_path_factory.mktemp("watched")
-    database = make_database(live_servers(16))
-    lab = Lab(database, home / "store", scratch_servers(16))
+    database = make_database(live_server)
+    lab = Lab(database, home / "store", scratch_server)
     make_trouble(lab)
     # No code is loaded: it is not asked for anything.
     (home / "workspace.yaml").write_text("load_from: []\n")
@@ -78,8 +78,8 @@ def gateway(
         "DAGSTER_HOME": str(home),
         "DATABASE_URL": database.with_params(user=OWNER_ROLE).url,
         "BACKUP_DATABASE_URL": database.with_params(user=BACKUP_ROLE).url,
-        "DAGSTER_DATABASE_URL": make_database(live_servers(16)).url,
-        "SCRATCH_DATABASE_URL": scratch_servers(16).url,
+        "DAGSTER_DATABASE_URL": make_database(live_server).url,
+        "SCRATCH_DATABASE_URL": scratch_server.url,
         "BACKUP_STORE_URL": lab.store.url,
         "GATEWAY_AUTH": "token",
         "GATEWAY_OPERATOR_TOKEN": "the-token-of-operators-is-not-for-prometheus",
@@ -109,7 +109,8 @@ def prometheus(gateway: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     (scrape,) = configuration["scrape_configs"]
     scrape["static_configs"] = [{"targets": [gateway]}]
     (home / "prometheus.yml").write_text(yaml.safe_dump(configuration))
-    (home / "rules.yml").write_text((PROMETHEUS / "rules.yml").read_text())
+    for name in RULES:
+        (home / name).write_text((PROMETHEUS / name).read_text())
     (home / scrape["authorization"]["credentials_file"]).write_text(f"{_TOKEN}\n")
     port = free_port()
     command = [

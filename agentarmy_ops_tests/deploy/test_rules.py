@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agentarmy_ops_tests.deploy.shipped import PROMETHEUS, Rule, alerts, needs
+from agentarmy_ops_tests.deploy.shipped import PROMETHEUS, RULES, Rule, alerts, needs
 
-_TESTS = ("rules_test.yml", "rules_weeks_test.yml")
+_TESTS = ("rules_test.yml", "rules_weeks_test.yml", "slo_test.yml", "slo_month_test.yml")
 
 
 def run(*command: str) -> str:
@@ -20,7 +20,7 @@ def run(*command: str) -> str:
 
 def test_prometheus_accepts_rules_and_configuration() -> None:
     promtool = needs("promtool", "prometheus")
-    run(promtool, "check", "rules", "rules.yml")
+    run(promtool, "check", "rules", *RULES)
     # Without --syntax-only it asks for the token's file, which is the operator's.
     run(promtool, "check", "config", "--syntax-only", "prometheus.yml")
 
