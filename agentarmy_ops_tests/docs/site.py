@@ -31,6 +31,12 @@ def github_slug(heading: str, separator: str = "-") -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", separator)
 
 
+def _anchors(page: Path) -> set[str]:
+    """What the headings of a page outside of the documentation are called."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return {github_slug(heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+
+
 class _CommonMark(BlockParser):
     """Reads the whole page by markdown-it; Python-Markdown's own rules are left out."""
 
@@ -61,13 +67,12 @@ class _RepositoryLinks(Treeprocessor):
             target = self.docs.parent / name
             if not target.exists():
                 _log.warning("%s: the repository has no %s", self.page, name)
-            elif url.fragment:
-                _log.warning(
-                    "%s: a place in %s cannot be checked, link to it whole", self.page, name
-                )
+            elif url.fragment and url.fragment not in _anchors(target):
+                _log.warning("%s: %s has no #%s", self.page, name, url.fragment)
             elif self.url:
                 kind = "tree" if target.is_dir() else "blob"
-                link.set("href", f"{self.url}/{kind}/main/{name}")
+                anchor = f"#{url.fragment}" if url.fragment else ""
+                link.set("href", f"{self.url}/{kind}/main/{name}{anchor}")
             else:
                 link.tag = "span"
                 link.attrib.clear()

@@ -75,7 +75,12 @@ def test_files_outside_of_the_documentation_are_linked_in_the_repository(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPOSITORY_URL", "https://git.example/ops")
-    page = _page(_build(repository), "runbooks/restore-without-this-software.html")
+    _append("docs/diff.md", "[x](../README.md#five-minutes)")(repository)
+    site = _build(repository)
+    assert 'href="https://git.example/ops/blob/main/README.md#five-minutes"' in _page(
+        site, "diff.html"
+    )
+    page = _page(site, "runbooks/restore-without-this-software.html")
     target = "blob/main/agentarmy_ops_tests/backups/test_encrypted_backups.py"
     assert f'href="https://git.example/ops/{target}"' in page
 
@@ -107,7 +112,7 @@ def _replace(name: str, old: str, new: str) -> Change:
         (_append("docs/cli.md", "[x](/diff.md)"), "absolute link"),
         (_append("docs/cli.md", "[x](runbooks/)"), "unrecognized relative link"),
         (_append("docs/cli.md", "[x](../no-such-file)"), "the repository has no no-such-file"),
-        (_append("docs/cli.md", "[x](../README.md#five-minutes)"), "cannot be checked"),
+        (_append("docs/cli.md", "[x](../README.md#six-minutes)"), "README.md has no #six-minutes"),
         (_append("docs/new.md", "# A page that nobody finds"), 'not included in the "nav"'),
         (_replace("mkdocs.yml", "      - diff.md\n", ""), 'not included in the "nav"'),
         (_replace("mkdocs.yml", "- diff.md", "- gone.md"), "'gone.md'"),
