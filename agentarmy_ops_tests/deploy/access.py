@@ -14,9 +14,7 @@ from agentarmy_ops_tests.deploy.cel import holds
 
 ACCESS = Path(__file__).parents[2] / "deploy/terraform/access.yaml"
 
-# Which resource a grant is made on, and therefore holds for, apart from its condition.
-_ON_BUCKETS = {"bucket": "backups", "logs": "logs"}
-_BUCKET = re.compile(r"projects/_/buckets/([^/]+)(?:/objects/(.*))?")
+_BUCKET = re.compile(r"projects/_/buckets/([^/]+)(?:/objects/.*)?")
 _FOLDERS = re.compile(r"/objects/[^\"]*?/(\w+)/\"")
 
 
@@ -29,6 +27,11 @@ class Places:
     project_number: str
     project: str = "example-ops"
     application: str = "projects/example-app/instances/app"
+
+    @property
+    def logs(self) -> str:
+        """The bucket of logs."""
+        return f"{self.bucket}-logs"
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -62,13 +65,11 @@ class Grant:
         """The folders of the store that it is limited to; none: it is not."""
         return frozenset(_FOLDERS.findall(self.condition or ""))
 
-    def covers(self, permission: str, resource: str) -> bool:
-        """Whether it allows a request about a resource of the backups' bucket or of the project."""
-        if permission != self.permission:
-            return False
-        if _BUCKET.fullmatch(resource) and self.at != "bucket":
-            return False
-        if not _BUCKET.fullmatch(resource) and self.at != "project":
+    def covers(self, permission: str, resource: str, places: Places) -> bool:
+        """Whether it allows a request about a resource of either bucket, or of the project."""
+        bucket = _BUCKET.fullmatch(resource)
+        made_at = {places.bucket: "bucket", places.logs: "logs"}[bucket[1]] if bucket else "project"
+        if (permission, made_at) != (self.permission, self.at):
             return False
         return self.condition is None or holds(
             self.condition, resource={"name": resource, "type": ""}
@@ -116,14 +117,16 @@ class Policy:
             return True
         with self._lock:
             for grant in self.grants:
-                if grant.identity == self.identity and grant.covers(permission, resource):
+                if grant.identity == self.identity and grant.covers(
+                    permission, resource, self.places
+                ):
                     self.used.add((grant, self._folder(resource)))
                     return True
             self.denied.append(f"{self.identity}: {permission} on {resource}")
             return False
 
     def _folder(self, resource: str) -> str:
-        below = resource.removeprefix(self.places.names["objects"] + "/")
+        below = resource.removeprefix(f"{self.places.names['objects']}/")
         return "" if below == resource else below.partition("/")[0]
 
 

@@ -1,10 +1,15 @@
 """The work of each identity, stage after stage, on a database, a bucket and secrets."""
 
+import uuid
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from dagster._core.storage.compute_log_manager import ComputeIOType
+from dagster_gcp.gcs import GCSComputeLogManager
+from google.api_core.exceptions import GoogleAPIError
 from google.cloud.secretmanager_v1 import SecretVersion
 
 from agentarmy_ops.backups.catalog import backed_up_slugs, latest_backup, list_many
@@ -47,7 +52,9 @@ class World:
     runtime: Runtime
     store: GcsStore
     bucket: Bucket
+    logs: Bucket
     secret_manager: SecretManager
+    folder: Path
 
     def back_up(self) -> None:
         """Every tenant, and the platform part."""
@@ -156,6 +163,38 @@ def examine_disabled_key(world: World) -> None:
     examine(world)
 
 
+def open_instance(world: World) -> GCSComputeLogManager:
+    """What every process does that reads the production ``dagster.yaml``."""
+    try:
+        return GCSComputeLogManager(bucket=world.logs.name, local_dir=str(world.folder))
+    except GoogleAPIError as error:
+        raise WorkFailedError(str(error)) from error
+
+
+def write_log(world: World) -> None:
+    log_key = ["sensor", uuid.uuid4().hex]
+    logs = open_instance(world)
+    try:
+        with logs.local_manager.open_log_stream(log_key, ComputeIOType.STDERR) as stream:
+            assert stream is not None
+            stream.write("a line")
+        logs.upload_to_cloud_storage(log_key, ComputeIOType.STDERR)
+    except GoogleAPIError as error:
+        raise WorkFailedError(str(error)) from error
+
+
+def read_logs(world: World) -> None:
+    """One that is there, and one that is not."""
+    logs = open_instance(world)
+    try:
+        there, _ = sorted(logs.get_log_keys_for_log_key_prefix(["sensor"], ComputeIOType.STDERR))
+        logs.download_from_cloud_storage(there, ComputeIOType.STDERR)
+        if logs.is_capture_complete(["none"]):
+            raise WorkFailedError("there is no such log")
+    except GoogleAPIError as error:
+        raise WorkFailedError(str(error)) from error
+
+
 def shred(world: World) -> None:
     """Once, and again as if it had been cut short before the certificate."""
     world.offboard("acme", BackupsMode.SHRED)
@@ -171,7 +210,7 @@ def delete(world: World) -> None:
 
 
 PREFIX = "agentarmy"
-Stage = tuple[str, Callable[[World], None]]
+Stage = tuple[str, Callable[[World], object]]
 STAGES: list[Stage] = [
     ("run-worker", provision),
     ("run-worker", provision_again),
@@ -189,4 +228,8 @@ STAGES: list[Stage] = [
     ("run-worker", shred),
     ("run-worker", delete),
     ("doctor", examine_disabled_key),
+    ("run-worker", write_log),
+    ("daemon", write_log),
+    ("gateway", read_logs),
+    ("migrate", open_instance),
 ]

@@ -17,6 +17,7 @@ from agentarmy_ops.backups.manifest import Manifest
 from agentarmy_ops.backups.verdict import Verdict
 from agentarmy_ops.offboarding.records import Certificate
 from agentarmy_ops.settings import Settings
+from agentarmy_ops_tests.deploy.access import access_table
 from agentarmy_ops_tests.docs.attacks import attacks_table
 
 _HEAD = """\
@@ -72,6 +73,7 @@ def _schema(model: type[BaseModel]) -> Callable[[str], str]:
 GENERATED: dict[str, Callable[[str], str]] = {
     ".env.example": env_example,
     "docs/configuration.md": settings_table,
+    "docs/infrastructure.md": access_table,
     "docs/security.md": attacks_table,
     "docs/schemas/manifest.schema.json": _schema(Manifest),
     "docs/schemas/verdict.schema.json": _schema(Verdict),

@@ -15,8 +15,10 @@ from agentarmy_ops_tests.gcs.bucket import QUANTUM, Bucket, RefusalError
 
 _OBJECT = re.compile(r"(?:/download)?/storage/v1/b/([^/]+)/o/([^/]+)")
 _OBJECTS = re.compile(r"(?:/upload)?/storage/v1/b/([^/]+)/o")
+_BUCKET = re.compile(r"/storage/v1/b/([^/]+)")
 _IAM = re.compile(r"/storage/v1/b/([^/]+)/iam/testPermissions")
 _PERMISSIONS = {
+    "bucket": "storage.buckets.get",
     "start": "storage.objects.create",
     "metadata": "storage.objects.get",
     "media": "storage.objects.get",
@@ -24,6 +26,7 @@ _PERMISSIONS = {
     "delete": "storage.objects.delete",
     "patch": "storage.objects.update",
 }
+_PATHS = (_OBJECT, _OBJECTS, _IAM, _BUCKET)
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(?:(\d+)|\*)")
 
 
@@ -130,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _carry_out(  # noqa: PLR0911 - one for each kind of request
         self, kind: str, path: str, query: dict[str, str], body: bytes, fault: int | str | None
     ) -> tuple[int, dict[str, str], bytes]:
-        match = _OBJECT.fullmatch(path) or _OBJECTS.fullmatch(path) or _IAM.fullmatch(path)
+        match = next((found for each in _PATHS if (found := each.fullmatch(path))), None)
         if match is None:
             raise RefusalError(501, "notImplemented", f"{self.command} {path} is not served")
         bucket = self.server.state.buckets.get(match[1])
@@ -156,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "cancel":
             bucket.cancel(query["upload_id"])
             return 499, {}, b""
+        if kind == "bucket":
+            return 200, {}, json.dumps({"name": bucket.name}).encode()
         if kind == "list":
             answer = bucket.page(
                 query.get("prefix", ""),
@@ -180,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         if kind not in _PERMISSIONS:
             return
         permission, resource = _PERMISSIONS[kind], f"projects/_/buckets/{bucket}"
-        if kind != "list":
+        if kind not in ("list", "bucket"):
             resource += f"/objects/{name}"
         if not self.server.state.allows(permission, resource):
             raise RefusalError(
@@ -253,6 +258,8 @@ def _kind(method: str, path: str, query: dict[str, str], content_range: str) -> 
     if method == "GET":
         if query.get("alt") == "media":
             return "media"
+        if _BUCKET.fullmatch(path):
+            return "bucket"
         return "list" if _OBJECTS.fullmatch(path) else "metadata"
     return {"POST": "start", "DELETE": "delete", "PATCH": "patch"}.get(method, method)
 
