@@ -189,6 +189,30 @@ def test_roles_are_made_for_grants_and_grants_have_roles() -> None:
     assert len(names) == len(set(names))
 
 
+def test_terraform_makes_of_a_grant_what_it_says() -> None:
+    """To its member, its role, and under its condition, if grants of that place have any."""
+    access = read_access()
+    grants = [one for grants in access["grants"].values() for one in grants]
+    conditional = {one["at"] for one in grants if "condition" in one}
+    made = [one for one in blocks("resource") if one.file == "access.tf" and "grant.at" in one.body]
+    assert len(made) == 7
+    for block in made:
+        places = set(
+            re.findall(r'"([\w-]+)"(?=[^"]*grant\.at)|grant\.at == "([\w-]+)"', block.body)
+        )
+        named = {one for pair in places for one in pair if one} & {one["at"] for one in grants}
+        assert named, block.labels
+        assert re.search(r"  member +=? ?= each\.value\.member\n", block.body), block.labels
+        if block.labels[1] == "application":  # its project has no role of ours
+            assert 'role    = "roles/cloudsql.client"' in block.body
+        else:
+            assert re.search(r"role += (local\.role_ids\[|each\.value\.role)", block.body), (
+                block.labels
+            )
+        applied = re.search(r"expression = (condition\.value|each\.value\.condition)\n", block.body)
+        assert bool(applied) == bool(named & conditional), block.labels
+
+
 def test_what_the_run_launcher_asks_of_cloud_run_is_granted_and_no_more() -> None:
     """By the methods that its code calls, and the permissions that Google's reference names."""
     code = "".join(Path(one.__file__ or "").read_text() for one in (run_launcher, cloud_run))

@@ -16,7 +16,7 @@ field() {
 image=$(metadata attributes/scratch-image)
 secret=$(metadata attributes/scratch-password)
 
-folder=$(mktemp -d /run/scratch.XXXXXX)
+folder=$(mktemp -d "${RUN_FOLDER:-/run}/scratch.XXXXXX")
 export HOME="$folder"
 chmod 700 "$folder"
 
@@ -26,6 +26,7 @@ curl --fail --silent --show-error --retry 5 --header "@$folder/header" \
     "https://secretmanager.googleapis.com/v1/$secret/versions/latest:access" |
     field data | base64 -d >"$folder/password"
 rm "$folder/header"
+[ -s "$folder/password" ]
 chmod 444 "$folder/password" # the server's user reads it; the folder is root's
 
 docker-credential-gcr configure-docker --registries="${image%%/*}" >/dev/null
