@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 pytest_plugins = [
+    # First: it takes the settings out of the environment.
+    "agentarmy_ops_tests.fix_given",
     "agentarmy_ops_tests.fix_postgres",
+    "agentarmy_ops_tests.fix_redis",
     "agentarmy_ops_tests.fix_tenants",
     "agentarmy_ops_tests.fix_backups",
     "agentarmy_ops_tests.fix_dagster",

@@ -18,6 +18,7 @@ from agentarmy_ops.backups.verdict import Verdict
 from agentarmy_ops.backups.verify import verify_backups
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.scratch import ScratchServer
+from agentarmy_ops.postgres.tools import ClientTools, find_tools
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.stores.local import LocalStore
 from agentarmy_ops.tenants.bootstrap import (
@@ -29,6 +30,9 @@ from agentarmy_ops.tenants.bootstrap import (
 from agentarmy_ops.tenants.registry import Tenant, read_tenant
 from agentarmy_ops.tenants.slug import schema_name
 from agentarmy_ops_tests import hard_schema
+from agentarmy_ops_tests.databases import create_database, drop_database
+from agentarmy_ops_tests.fix_postgres import Servers
+from agentarmy_ops_tests.given import Given
 
 _SQL = Path(__file__).parent / "backups" / "sql"
 
@@ -46,6 +50,12 @@ class Lab:
     def store(self) -> LocalStore:
         """The store below ``root``."""
         return LocalStore(self.root)
+
+    @property
+    def tools(self) -> ClientTools:
+        """The client programs of the database's major."""
+        with self.database.connect() as connection:
+            return find_tools(connection.info.server_version // 10000)
 
     def source(self, **changes: Any) -> BackupSource:
         """The live database as the backup role, with some fields changed."""
@@ -132,10 +142,8 @@ NewLab = Callable[..., Lab]
 
 
 def make_database(server: ConnInfo) -> ConnInfo:
-    name = f"lab_{uuid.uuid4().hex[:12]}"
-    with server.connect(autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    database = server.with_params(dbname=name)
+    """A database with roles, registry, and a shared table; drop it by ``drop_database``."""
+    database = create_database(server)
     with database.connect() as connection:
         ensure_roles(connection)
         ensure_registry(connection)
@@ -143,22 +151,31 @@ def make_database(server: ConnInfo) -> ConnInfo:
     return database
 
 
-def _drop_database(database: ConnInfo, server: ConnInfo) -> None:
-    with server.connect(autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(
-                sql.Identifier(database.params["dbname"])
-            )
-        )
+def copy_of(server: ConnInfo, database: ConnInfo) -> ConnInfo:
+    """A copy of a database of the server; drop it by ``drop_database``."""
+    copied = create_database(server, template=database)
+    with copied.connect() as connection:
+        # Privileges on the database itself are not copied.
+        names = sql.Identifier(copied.params["dbname"]), sql.Identifier(OWNER_ROLE)
+        connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(*names))
+    return copied
+
+
+@pytest.fixture(scope="session")
+def servers_with_vector(request: pytest.FixtureRequest, given: Given) -> tuple[Servers, Servers]:
+    """Live and scratch servers that have extension vector, as the embedded ones have."""
+    kind = "" if given.has_vector else "embedded_"
+    live: Servers = request.getfixturevalue(f"{kind}live_servers")
+    scratch: Servers = request.getfixturevalue(f"{kind}scratch_servers")
+    return live, scratch
 
 
 @pytest.fixture(scope="session")
 def hard_labs(
-    live_servers: Callable[[int], ConnInfo],
-    scratch_servers: Callable[[int], ConnInfo],
-    tmp_path_factory: pytest.TempPathFactory,
+    servers_with_vector: tuple[Servers, Servers], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[int], Lab]:
-    """Make a lab for hard tenants on a major; its database goes with the server."""
+    """Make a lab for hard tenants on a major; its database goes with the session."""
+    live_servers, scratch_servers = servers_with_vector
 
     def make(major: int) -> Lab:
         database = make_database(live_servers(major))
@@ -172,30 +189,39 @@ def hard_labs(
 
 @pytest.fixture
 def new_lab(
-    live_servers: Callable[[int], ConnInfo],
-    scratch_servers: Callable[[int], ConnInfo],
-    tmp_path: Path,
+    live_servers: Servers, scratch_servers: Servers, postgres_major: int, tmp_path: Path
 ) -> Iterator[NewLab]:
     """Make a lab of a test's own: ``new_lab()``, ``new_lab(18)``."""
-    made: list[tuple[ConnInfo, ConnInfo]] = []
+    made: list[ConnInfo] = []
 
-    def make(major: int = 16) -> Lab:
-        server = live_servers(major)
-        database = make_database(server)
-        made.append((database, server))
-        return Lab(database, tmp_path / f"store-{len(made)}", scratch_servers(major))
+    def make(major: int = postgres_major) -> Lab:
+        made.append(make_database(live_servers(major)))
+        return Lab(made[-1], tmp_path / f"store-{len(made)}", scratch_servers(major))
 
     yield make
-    for database, server in made:
-        _drop_database(database, server)
+    for database in made:
+        drop_database(database)
 
 
 @pytest.fixture
 def lab(new_lab: NewLab) -> Lab:
-    """A lab of the test's own on PostgreSQL 16, with the small tenant ``acme``."""
+    """A lab of the test's own, with the small tenant ``acme``."""
     lab = new_lab()
     lab.add_small_tenant("acme")
     return lab
+
+
+@pytest.fixture
+def vector_lab(
+    servers_with_vector: tuple[Servers, Servers], given: Given, tmp_path: Path
+) -> Iterator[Lab]:
+    """The same on servers that have extension vector."""
+    major = given.major if given.has_vector or given.live is None else 16
+    live, scratch = (servers(major) for servers in servers_with_vector)
+    lab = Lab(make_database(live), tmp_path / "store", scratch)
+    lab.add_small_tenant("acme")
+    yield lab
+    drop_database(lab.database)
 
 
 @dataclass(frozen=True)
@@ -216,14 +242,11 @@ class Backups:
 
 @pytest.fixture(scope="session")
 def good_backups(
-    live_servers: Callable[[int], ConnInfo],
-    scratch_servers: Callable[[int], ConnInfo],
-    tmp_path_factory: pytest.TempPathFactory,
+    live_server: ConnInfo, scratch_server: ConnInfo, tmp_path_factory: pytest.TempPathFactory
 ) -> Backups:
-    """Backups of the small tenants ``acme`` and ``globex`` on PostgreSQL 16, and of their
-    platform part. Shared by all tests: look, and damage only copies."""
-    database = make_database(live_servers(16))
-    lab = Lab(database, tmp_path_factory.mktemp("good"), scratch_servers(16))
+    """Backups of the small tenants ``acme`` and ``globex``, and of their platform part. Shared
+    by all tests: look, and damage only copies."""
+    lab = Lab(make_database(live_server), tmp_path_factory.mktemp("good"), scratch_server)
     manifests: dict[str | None, Manifest] = {}
     for slug in ("acme", "globex"):
         lab.add_small_tenant(slug)

@@ -27,7 +27,7 @@ def environment(
     repository_root: Path,
     app_database: AppDatabase,
     live_server: ConnInfo,
-    scratch_servers: Callable[[int], ConnInfo],
+    scratch_server: ConnInfo,
     new_database: Callable[[ConnInfo], ConnInfo],
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, str]:
@@ -44,7 +44,7 @@ def environment(
         "DATABASE_URL": app_database.owner.url,
         "BACKUP_DATABASE_URL": app_database.backup.url,
         "DAGSTER_DATABASE_URL": new_database(live_server).url,
-        "SCRATCH_DATABASE_URL": scratch_servers(16).url,
+        "SCRATCH_DATABASE_URL": scratch_server.url,
         "LOCK_TIMEOUT_SECONDS": "5",
     }
     for name, value in variables.items():

@@ -1,11 +1,13 @@
-"""Real PostgreSQL servers: one live and one scratch server per major and session."""
+"""Real PostgreSQL servers: one live and one scratch server per major and session.
 
-import uuid
+Those that are given by URL stand in for the embedded ones of their major. A test that restarts a
+server, configures it, or looks into its files starts an embedded one of its own.
+"""
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from psycopg import sql
 
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.embedded import (
@@ -14,16 +16,19 @@ from agentarmy_ops.postgres.embedded import (
     start_embedded,
     stop_embedded,
 )
+from agentarmy_ops.postgres.tools import ClientTools, find_tools
+from agentarmy_ops_tests.databases import create_database, drop_all, drop_database
+from agentarmy_ops_tests.given import Given
 
 # Nothing in a test's server has to survive a crash.
 TEST_CONFIGURATION = {**LIVE_CONFIGURATION, "fsync": "off", "synchronous_commit": "off"}
 
+Servers = Callable[[int], ConnInfo]
+
 
 @pytest.fixture(scope="session")
-def live_servers(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[int], ConnInfo]]:
-    """Superuser connections to the live server of a major: ``live_servers(16)``."""
+def embedded_live_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The embedded live server of a major, for what a given one may lack."""
     home = tmp_path_factory.mktemp("live")
     yield lambda major: start_embedded(
         home / f"postgres-{major}", major=major, configuration=TEST_CONFIGURATION
@@ -33,10 +38,8 @@ def live_servers(
 
 
 @pytest.fixture(scope="session")
-def scratch_servers(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[int], ConnInfo]]:
-    """Superuser connections to the scratch server of a major."""
+def embedded_scratch_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The embedded scratch server of a major, for what a given one may lack."""
     home = tmp_path_factory.mktemp("scratch")
     yield lambda major: start_embedded(
         home / f"scratch-{major}", major=major, configuration=SCRATCH_CONFIGURATION
@@ -45,30 +48,68 @@ def scratch_servers(
         stop_embedded(data_dir)
 
 
-@pytest.fixture
-def live_server(live_servers: Callable[[int], ConnInfo]) -> ConnInfo:
-    """The superuser's connection to the live PostgreSQL 16."""
-    return live_servers(16)
+@pytest.fixture(scope="session")
+def live_servers(given: Given, embedded_live_servers: Servers) -> Iterator[Servers]:
+    """Superuser connections to the live server of a major: ``live_servers(18)``."""
+    yield _first(given, given.live, embedded_live_servers)
+    if given.live:
+        drop_all(given.live)
+
+
+@pytest.fixture(scope="session")
+def scratch_servers(given: Given, embedded_scratch_servers: Servers) -> Iterator[Servers]:
+    """Superuser connections to the scratch server of a major."""
+    yield _first(given, given.scratch, embedded_scratch_servers)
+    if given.scratch:
+        drop_all(given.scratch)
+
+
+def _first(given: Given, server: ConnInfo | None, embedded: Servers) -> Servers:
+    return lambda major: server if server and major == given.major else embedded(major)
+
+
+@pytest.fixture(scope="session")
+def postgres_major(given: Given) -> int:
+    """The major under test: of the given servers, else ``EMBEDDED_POSTGRES_VERSION``, else 16."""
+    return given.major
+
+
+@pytest.fixture(scope="session")
+def live_server(live_servers: Servers, postgres_major: int) -> ConnInfo:
+    """The superuser's connection to the live server of the major under test."""
+    return live_servers(postgres_major)
+
+
+@pytest.fixture(scope="session")
+def scratch_server(scratch_servers: Servers, postgres_major: int) -> ConnInfo:
+    """The superuser's connection to the scratch server of the major under test."""
+    return scratch_servers(postgres_major)
+
+
+@pytest.fixture(scope="session")
+def other_scratch_server(embedded_scratch_servers: Servers, postgres_major: int) -> ConnInfo:
+    """A scratch server of another major."""
+    return embedded_scratch_servers(16 if postgres_major == 18 else 18)
+
+
+@pytest.fixture(scope="session")
+def client_tools(postgres_major: int) -> ClientTools:
+    """The client programs of the major under test."""
+    return find_tools(postgres_major)
 
 
 @pytest.fixture
 def new_database() -> Iterator[Callable[[ConnInfo], ConnInfo]]:
     """Make an empty database on a server; it is dropped after the test."""
-    made: list[tuple[ConnInfo, str]] = []
+    made: list[ConnInfo] = []
 
     def make(server: ConnInfo) -> ConnInfo:
-        name = f"test_{uuid.uuid4().hex[:12]}"
-        with server.connect(autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        made.append((server, name))
-        return server.with_params(dbname=name)
+        made.append(create_database(server))
+        return made[-1]
 
     yield make
-    for server, name in made:
-        with server.connect(autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+    for database in made:
+        drop_database(database)
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """An application's database with its roles and registry, and tenants in it."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from fakeredis import TcpFakeServer
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -68,9 +66,9 @@ def app_databases(
 
 
 @pytest.fixture
-def app_database(app_databases: Callable[[int], AppDatabase]) -> AppDatabase:
-    """A fresh application database on PostgreSQL 16."""
-    return app_databases(16)
+def app_database(app_databases: Callable[[int], AppDatabase], postgres_major: int) -> AppDatabase:
+    """A fresh application database on the live server."""
+    return app_databases(postgres_major)
 
 
 @pytest.fixture
@@ -96,16 +94,3 @@ def provision(request: pytest.FixtureRequest, secrets_store: LocalSecretsStore) 
         return provision_tenant(conninfo, slug=slug, **{**defaults, **keywords})
 
     return call
-
-
-@pytest.fixture
-def redis_server() -> Iterator[str]:
-    """The URL of a running server of the Redis protocol."""
-    server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
-    # It looks this often, in seconds, whether it is to stop.
-    thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
-    thread.start()
-    yield f"redis://127.0.0.1:{server.server_address[1]}/0"
-    server.shutdown()
-    server.server_close()
-    thread.join()

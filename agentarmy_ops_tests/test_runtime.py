@@ -1,6 +1,6 @@
 """With no variable set, all the work is done with embedded servers below one folder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,7 +98,7 @@ def test_a_scratch_url_that_is_the_live_server_is_refused(
 
 
 def test_urls_that_are_set_are_used_and_nothing_is_started(
-    app_database: AppDatabase, scratch_servers: Callable[[int], ConnInfo], tmp_path: Path
+    app_database: AppDatabase, scratch_server: ConnInfo, tmp_path: Path
 ) -> None:
     runtime = Runtime(
         _settings(
@@ -106,14 +106,14 @@ def test_urls_that_are_set_are_used_and_nothing_is_started(
             database_url=SecretStr(app_database.owner.url),
             backup_database_url=SecretStr(app_database.backup.url),
             dagster_database_url=SecretStr("postgresql://dagster:x@elsewhere/dagster"),
-            scratch_database_url=SecretStr(scratch_servers(16).url),
+            scratch_database_url=SecretStr(scratch_server.url),
             lock_timeout_seconds=7,
             backup_compression_level=9,
             concurrent_verifications=3,
         )
     )
     assert (runtime.owner, runtime.backup) == (app_database.owner, app_database.backup)
-    assert runtime.scratch(16).server == scratch_servers(16)
+    assert runtime.scratch(16).server == scratch_server
     assert ConnInfo.parse(runtime.dagster_url).password == "x"
     source = runtime.source()
     assert (source.lock_timeout_seconds, source.compression_level) == (7, 9)
@@ -135,9 +135,9 @@ def test_a_bad_url_is_named_by_its_variable(tmp_path: Path) -> None:
 
 
 def test_a_verifier_drops_old_scratch_databases_when_it_first_uses_the_server(
-    tmp_path: Path, scratch_servers: Callable[[int], ConnInfo], app_database: AppDatabase
+    tmp_path: Path, scratch_server: ConnInfo, app_database: AppDatabase
 ) -> None:
-    server = scratch_servers(16)
+    server = scratch_server
     old = "agentarmy_scratch_20260101t000000z_00000000"
     with server.connect(autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{old}"')

@@ -1,14 +1,13 @@
 """Archives as pg_dump writes them."""
 
 import subprocess
-import uuid
 from collections.abc import Callable
 
 import pytest
-from psycopg import sql
 
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.tools import find_tools
+from agentarmy_ops_tests.databases import create_database, program_dsn
 
 PgDump = Callable[..., bytes]
 
@@ -19,10 +18,7 @@ def pg_dump(live_servers: Callable[[int], ConnInfo]) -> PgDump:
     further arguments for pg_dump."""
 
     def make(major: int, statements: str, *arguments: str) -> bytes:
-        server, name = live_servers(major), f"archive_{uuid.uuid4().hex[:12]}"
-        with server.connect(autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        database = server.with_params(dbname=name)
+        database = create_database(live_servers(major))
         with database.connect() as connection:
             connection.execute(statements.encode())
         return subprocess.run(
@@ -30,7 +26,7 @@ def pg_dump(live_servers: Callable[[int], ConnInfo]) -> PgDump:
                 find_tools(major).program("pg_dump"),
                 "--format=custom",
                 "--compress=0",
-                f"--dbname={database.dsn}",
+                f"--dbname={program_dsn(database)}",
                 *arguments,
             ],
             check=True,

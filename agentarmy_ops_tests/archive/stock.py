@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from agentarmy_ops.backups import dump
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.tools import find_tools
+from agentarmy_ops_tests.databases import program_dsn
 
 _TOKENS = (b"\\restrict ", b"\\unrestrict ")
 
@@ -47,7 +48,7 @@ def listing(major: int, archive: bytes) -> list[bytes]:
 
 def restore(major: int, archive: bytes, database: ConnInfo) -> None:
     """Restore into a database."""
-    pg_restore(major, archive, "--exit-on-error", f"--dbname={database.dsn}")
+    pg_restore(major, archive, "--exit-on-error", f"--dbname={program_dsn(database)}")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.tools import find_tools
 from agentarmy_ops_tests.archive import craft
 from agentarmy_ops_tests.archive.conftest import PgDump
+from agentarmy_ops_tests.databases import program_dsn
 
 TWO_TABLES = (
     "CREATE TABLE kept (id integer PRIMARY KEY); INSERT INTO kept VALUES (1), (2);"
@@ -81,7 +82,7 @@ def test_large_objects_stay_whole_when_something_else_is_left_out(
         [
             find_tools(major).program("pg_restore"),
             "--exit-on-error",
-            f"--dbname={database.dsn}",
+            f"--dbname={program_dsn(database)}",
         ],
         input=smaller,
         check=True,

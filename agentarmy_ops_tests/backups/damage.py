@@ -14,7 +14,7 @@ from agentarmy_ops.archive.data import BLOCK_DATA, read_blocks
 from agentarmy_ops.archive.primitives import encode_integer
 from agentarmy_ops.archive.toc import TableOfContents, read_toc
 from agentarmy_ops.errors import StoreError
-from agentarmy_ops.postgres.tools import find_tools
+from agentarmy_ops.postgres.tools import ClientTools
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops_tests.fix_backups import Backups
 
@@ -116,11 +116,11 @@ class _Lost(io.RawIOBase):
         return count
 
 
-def tools_that_run(folder: Path, statement: str) -> Path:
+def tools_that_run(tools: ClientTools, folder: Path, statement: str) -> Path:
     """Client tools whose pg_restore goes on to run ``statement`` where it has restored."""
-    tools = find_tools(16)
+    says = f"pg_dump (PostgreSQL) {tools.major}.999"
     scripts = {
-        "pg_dump": f'if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 16.999"; exit; fi\n'
+        "pg_dump": f'if [ "$1" = --version ]; then echo "{says}"; exit; fi\n'
         f'exec {tools.program("pg_dump")} "$@"',
         "pg_restore": f'{tools.program("pg_restore")} "$@" || exit\n'
         "for database; do :; done\n"

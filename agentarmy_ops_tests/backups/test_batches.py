@@ -12,9 +12,10 @@ from agentarmy_ops.backups import pipeline
 from agentarmy_ops.backups.catalog import list_backups
 from agentarmy_ops.backups.create import BackupOutcome, back_up_tenants
 from agentarmy_ops.errors import ClientToolError, StoreError, TableLockedError, TenantBusyError
-from agentarmy_ops.postgres.tools import find_tools
+from agentarmy_ops.postgres.tools import ClientTools
 from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops_tests.backups.watched import WatchedStore
+from agentarmy_ops_tests.databases import program_dsn
 from agentarmy_ops_tests.fix_backups import Lab
 
 SLUGS = ("acme", "bravo", "carol", "delta", "echo", "fox", "golf", "hotel")
@@ -32,15 +33,16 @@ def fleet(lab: Lab) -> Lab:
 
 
 @pytest.fixture
-def pg_dump(tmp_path: Path) -> NewPgDump:
+def pg_dump(client_tools: ClientTools, tmp_path: Path) -> NewPgDump:
     """Make a folder of client tools whose pg_dump first runs a shell script, in which ``$PSQL``
     is psql and ``$PG_DUMP`` the real one; each run adds a line to ``runs``."""
 
     def make(script: str) -> Path:
-        real = find_tools(16).bin_dir
+        real = client_tools.bin_dir
         folder = tmp_path / "bin"
         folder.mkdir()
-        version = 'if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 16.999"; exit; fi'
+        says = f"pg_dump (PostgreSQL) {client_tools.major}.999"
+        version = f'if [ "$1" = --version ]; then echo "{says}"; exit; fi'
         for name, body in {
             "pg_dump": f'echo "$*" >> {folder}/runs\n{script}\nexec $PG_DUMP "$@"\n',
             "pg_restore": "",
@@ -76,7 +78,9 @@ def _failed(outcomes: Outcomes) -> dict[str, str]:
 
 
 def _psql(lab: Lab, statement: str) -> str:
-    return f'$PSQL -qAtX -v ON_ERROR_STOP=1 -c "{statement}" "{lab.database.dsn}" >/dev/null'
+    return (
+        f'$PSQL -qAtX -v ON_ERROR_STOP=1 -c "{statement}" "{program_dsn(lab.database)}" >/dev/null'
+    )
 
 
 def test_a_batch_is_one_dump_from_one_snapshot(fleet: Lab, pg_dump: NewPgDump) -> None:
@@ -188,7 +192,7 @@ def test_a_table_locked_while_pg_dump_starts_fails_its_tenant_only(
 
 
 def _lock_once(lab: Lab, locking: str) -> str:
-    flag, dsn = lab.root.parent / "locked", lab.database.dsn
+    flag, dsn = lab.root.parent / "locked", program_dsn(lab.database)
     is_locked = (
         "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
         " AND relation = 'tenant_fox.users'::regclass"

@@ -30,10 +30,10 @@ from agentarmy_ops.errors import (
     TenantBusyError,
 )
 from agentarmy_ops.postgres.conninfo import ConnInfo
-from agentarmy_ops.postgres.tools import find_tools
 from agentarmy_ops.stores.base import Store
 from agentarmy_ops.tenants.lock import tenant_lock
 from agentarmy_ops_tests.backups.watched import DuringDump, WatchedStore
+from agentarmy_ops_tests.databases import program_dsn
 from agentarmy_ops_tests.fix_backups import Backups, Lab, NewLab
 
 
@@ -81,8 +81,8 @@ def test_a_manifest_says_all_there_is_to_say(good_backups: Backups) -> None:
     ]
     assert manifest.started_at <= manifest.finished_at
     assert manifest.snapshot.taken_at <= manifest.started_at
-    assert manifest.snapshot.server_major == 16
-    assert manifest.snapshot.tool_version == find_tools(16).version
+    assert manifest.snapshot.server_major == lab.tools.major
+    assert manifest.snapshot.tool_version == lab.tools.version
     assert manifest.snapshot.database == lab.database.params["dbname"]
     assert [role.name for role in manifest.needs.roles] == ["agentarmy_owner"]
     assert {str(item) for item in manifest.needs.outside_objects} == {
@@ -190,11 +190,11 @@ def test_the_archives_are_restored_by_zstd_and_pg_restore_alone(
         assert plain.stat().st_size == manifest.archive.plain_bytes
         subprocess.run(
             [
-                find_tools(16).program("pg_restore"),
+                lab.tools.program("pg_restore"),
                 "--no-owner",
                 "--no-privileges",
                 "--exit-on-error",
-                f"--dbname={database.dsn}",
+                f"--dbname={program_dsn(database)}",
                 str(plain),
             ],
             check=True,
@@ -496,8 +496,9 @@ def test_a_manifest_that_lies_about_its_version_is_not_read(good_backups: Backup
 def test_a_pg_dump_that_does_not_do_its_work_is_noticed(
     lab: Lab, tmp_path: Path, script: str, reason: str
 ) -> None:
-    body = script.format(pg_dump=find_tools(16).program("pg_dump"))
-    version = 'if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 16.999"; exit; fi'
+    body = script.format(pg_dump=lab.tools.program("pg_dump"))
+    says = f"pg_dump (PostgreSQL) {lab.tools.major}.999"
+    version = f'if [ "$1" = --version ]; then echo "{says}"; exit; fi'
     for name in ("pg_dump", "pg_restore"):
         path = tmp_path / name
         path.write_text(f"#!/bin/sh\n{version}\n{body}\n")

@@ -289,7 +289,7 @@ def test_a_restore_that_gives_something_else_is_named(lab: Lab, tmp_path: Path) 
     lab.back_up_platform()
     # Nothing happens to the platform part, which has no such tables.
     grants = "GRANT SELECT ON tenant_acme.notes, tenant_acme.users TO pg_monitor"
-    verifier = replace(lab.verifier(), bin_dirs=(tools_that_run(tmp_path, grants),))
+    verifier = replace(lab.verifier(), bin_dirs=(tools_that_run(lab.tools, tmp_path, grants),))
     (verdict,) = verify_backups(verifier, [manifest.ref])
     assert verdict.status is Status.FAILED
     assert verdict.causes == ("restored and dumped again, it is not the same",)
@@ -317,7 +317,7 @@ def test_columns_in_another_order_excuse_no_other_row(
     manifest = lab.back_up("acme")
     lab.back_up_platform()
     statement = "UPDATE tenant_acme.child SET own = upper(own)" if spoilt else "SELECT 1"
-    verifier = replace(lab.verifier(), bin_dirs=(tools_that_run(tmp_path, statement),))
+    verifier = replace(lab.verifier(), bin_dirs=(tools_that_run(lab.tools, tmp_path, statement),))
     (verdict,) = verify_backups(verifier, [manifest.ref])
     if spoilt:
         assert verdict.status is Status.FAILED

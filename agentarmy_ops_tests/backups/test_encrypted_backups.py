@@ -26,10 +26,11 @@ from agentarmy_ops.backups.verdict import Status, Verdict
 from agentarmy_ops.backups.verify import verify_backups, verify_platform
 from agentarmy_ops.errors import ArchiveError, SecretError
 from agentarmy_ops.postgres.conninfo import ConnInfo
-from agentarmy_ops.postgres.tools import find_tools
+from agentarmy_ops.postgres.tools import ClientTools
 from agentarmy_ops.secrets.base import Secret
 from agentarmy_ops.secrets.local import LocalSecretsStore
 from agentarmy_ops_tests.backups.test_encryption import needs_age
+from agentarmy_ops_tests.databases import program_dsn
 from agentarmy_ops_tests.fix_backups import Lab, NewLab
 from agentarmy_ops_tests.fix_gcs import Gcs
 
@@ -252,15 +253,15 @@ def test_a_large_tenant_is_streamed(encrypted: Encrypted, monkeypatch: pytest.Mo
     assert [thread for thread in threading.enumerate() if thread.name == "age"] == []
 
 
-def _restored(database: ConnInfo, archive: bytes) -> None:
+def _restored(tools: ClientTools, database: ConnInfo, archive: bytes) -> None:
     """With the stock pg_restore."""
     subprocess.run(
         [
-            find_tools(16).program("pg_restore"),
+            tools.program("pg_restore"),
             "--no-owner",
             "--no-privileges",
             "--exit-on-error",
-            f"--dbname={database.dsn}",
+            f"--dbname={program_dsn(database)}",
         ],
         input=archive,
         check=True,
@@ -290,7 +291,7 @@ def test_age_zstd_and_pg_restore_are_all_it_takes(
         pipe = f"age -d -i {key} {encrypted.path(slug)} | zstd -d"
         plain = subprocess.run(["/bin/sh", "-c", pipe], capture_output=True, check=True).stdout
         assert len(plain) == encrypted.manifests[slug].archive.plain_bytes
-        _restored(database, plain)
+        _restored(encrypted.lab.tools, database, plain)
     assert _notes(database) == 400
 
 
@@ -324,7 +325,7 @@ def test_from_a_bucket_by_stock_programs(
             stored = response.read()
         pipe = ["/bin/sh", "-c", f"age -d -i {key} | zstd -d"]
         plain = subprocess.run(pipe, input=stored, capture_output=True, check=True).stdout
-        _restored(database, plain)
+        _restored(encrypted.lab.tools, database, plain)
     assert _notes(database) == 400
     verifier = replace(encrypted.verifier(), store=store)
     (verdict,) = verify_backups(verifier, [outcome.manifest.ref])

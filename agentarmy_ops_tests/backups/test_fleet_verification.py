@@ -22,10 +22,10 @@ from agentarmy_ops.errors import VerificationError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.embedded import SCRATCH_CONFIGURATION, start_embedded, stop_embedded
 from agentarmy_ops.postgres.scratch import DatabaseFacts, ScratchServer
-from agentarmy_ops.postgres.tools import find_tools
 from agentarmy_ops_tests import hard_schema
 from agentarmy_ops_tests.backups.damage import BrokenOnRead, edit_manifest, tools_that_run
 from agentarmy_ops_tests.fix_backups import Backups, Lab, NewLab
+from agentarmy_ops_tests.given import scratch_databases
 
 Use = Callable[[str], None]
 
@@ -61,14 +61,6 @@ class WatchedScratch(ScratchServer):
 def _watched(lab: Lab, jobs: int = 1, use: Use = lambda _: None) -> tuple[Verifier, WatchedScratch]:
     scratch = WatchedScratch(lab.scratch_server, used=use)
     return replace(lab.verifier(), scratch_for=lambda _: scratch, jobs=jobs), scratch
-
-
-def _scratch_databases(server: ConnInfo) -> set[str]:
-    with server.connect() as connection:
-        rows = connection.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE 'agentarmy_scratch_%'"
-        ).fetchall()
-    return {row[0] for row in rows}
 
 
 def _small_fleet(lab: Lab, *slugs: str) -> list[BackupRef]:
@@ -160,7 +152,7 @@ def test_a_bad_backup_among_good_ones_is_found_and_only_that(
     # Two backups of one tenant never share; the bad ones are looked at once more, alone.
     assert len(scratch.made) == PLATFORM + 2 * BATCH + SECOND + len(bad)
     assert scratch.most[0] <= PLATFORM + jobs * (BATCH + SECOND)
-    assert _scratch_databases(lab.scratch_server) == set()
+    assert scratch_databases(lab.scratch_server) == []
 
 
 def test_a_whole_fleet_of_reprints_takes_two_databases(new_lab: NewLab) -> None:
@@ -194,7 +186,9 @@ def test_reprints_excuse_no_other_row(new_lab: NewLab, tmp_path: Path) -> None:
         )
     refs = _back_up(lab, slugs)
     statement = "UPDATE tenant_spoilt.child SET own = upper(own)"
-    verifier = replace(lab.verifier(), bin_dirs=(tools_that_run(tmp_path, statement),), jobs=1)
+    verifier = replace(
+        lab.verifier(), bin_dirs=(tools_that_run(lab.tools, tmp_path, statement),), jobs=1
+    )
     verdicts = _verify(verifier, refs)
     assert verdicts["spoilt"].causes == ("restored and dumped again, it is not the same",)
     assert verdicts["sound"].status is Status.VERIFIED
@@ -213,12 +207,12 @@ def test_a_reprint_that_has_not_come_to_rest_is_not_accepted(
     lab.run("ALTER TABLE notes ADD kind varchar CHECK (kind IN ('a', 'b'))", "a-reworded")
     refs = _back_up(lab, slugs)
     grants = "GRANT SELECT ON tenant_a_reworded.notes TO pg_monitor"
-    tools_that_run(tmp_path, grants)
+    tools_that_run(lab.tools, tmp_path, grants)
     always = (tmp_path / "pg_restore").rename(tmp_path / "always")
     count = tmp_path / "count"
     (tmp_path / "pg_restore").write_text(
         f'#!/bin/sh\necho >> {count}\n[ $(wc -l < {count}) = 4 ] && exec {always} "$@"\n'
-        f'exec {find_tools(16).program("pg_restore")} "$@"\n'
+        f'exec {lab.tools.program("pg_restore")} "$@"\n'
     )
     (tmp_path / "pg_restore").chmod(0o755)
     verifier, scratch = _watched(lab)
@@ -234,7 +228,9 @@ def test_a_restore_that_gives_something_else_is_named_and_its_neighbours_are_ver
     lab = new_lab()
     refs = _small_fleet(lab, "acme", "globex", "initech")
     grants = "GRANT SELECT ON tenant_globex.notes TO pg_monitor"
-    verifier = replace(lab.verifier(), bin_dirs=(tools_that_run(tmp_path, grants),), jobs=1)
+    verifier = replace(
+        lab.verifier(), bin_dirs=(tools_that_run(lab.tools, tmp_path, grants),), jobs=1
+    )
     verdicts = _verify(verifier, refs)
     assert [str(difference) for difference in verdicts["globex"].differences] == [
         "ACL tenant_globex.TABLE notes: unexpected"
@@ -388,7 +384,7 @@ def test_a_dump_of_the_batch_that_fails_leaves_everyone_to_be_verified_alone(
 ) -> None:
     lab = new_lab()
     refs = _small_fleet(lab, "acme", "globex")
-    tools = find_tools(16)
+    tools = lab.tools
     (tmp_path / "pg_restore").symlink_to(tools.program("pg_restore"))
     (tmp_path / "pg_dump").write_text(
         f'#!/bin/sh\ncase "$*" in *tenant_acme*tenant_globex*) echo no >&2; exit 1;; esac\n'
@@ -477,7 +473,7 @@ def _programs() -> list[str]:
 def _nothing_is_left(lab: Lab) -> None:
     assert not [t for t in threading.enumerate() if t.name.startswith("verify-")]
     assert not {"pg_dump", "pg_restore", "sleep"} & set(_programs())
-    assert _scratch_databases(lab.scratch_server) == set()
+    assert scratch_databases(lab.scratch_server) == []
 
 
 def test_closing_the_generator_ends_everything_soon(new_lab: NewLab) -> None:
@@ -496,14 +492,17 @@ def test_closing_the_generator_ends_everything_soon(new_lab: NewLab) -> None:
     assert monotonic() - started < 60
     _nothing_is_left(lab)
     with lab.scratch_server.connect() as connection:
-        query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%'"
+        query = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE query LIKE 'COPY%' AND usename = current_user"
+        )
         assert connection.execute(query).fetchone() == (0,)
 
 
 def test_a_dump_that_hangs_ends_with_the_rest(new_lab: NewLab, tmp_path: Path) -> None:
     lab = new_lab()
     refs = _small_fleet(lab, "acme", "globex")
-    tools = find_tools(16)
+    tools = lab.tools
     (tmp_path / "pg_restore").symlink_to(tools.program("pg_restore"))
     (tmp_path / "pg_dump").write_text(
         '#!/bin/sh\ncase "$*" in *tenant_acme*) exec sleep 100;; esac\n'

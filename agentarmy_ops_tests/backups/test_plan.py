@@ -24,6 +24,7 @@ from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.tools import find_tools
 from agentarmy_ops.tenants.registry import Tenant
 from agentarmy_ops.tenants.slug import schema_name
+from agentarmy_ops_tests.databases import program_dsn
 from agentarmy_ops_tests.fix_backups import Lab
 
 
@@ -130,7 +131,7 @@ def _setting(connection: "psycopg.Connection[Any]", name: str) -> str:
 def _locked_by_a_dump(database: ConnInfo, schema: str, major: int) -> int:
     """Relations of the tenant that a pg_dump holds locks on when all its data was read."""
     program = find_tools(major).program("pg_dump")
-    arguments = ["-Fc", "-Z0", f"--dbname={database.dsn}", *schema_patterns([schema])]
+    arguments = ["-Fc", "-Z0", f"--dbname={program_dsn(database)}", *schema_patterns([schema])]
     counting = (
         "SELECT count(DISTINCT relation) FROM pg_locks JOIN pg_stat_activity USING (pid)"
         " JOIN pg_class ON pg_class.oid = relation"

@@ -48,7 +48,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(
     app_database: AppDatabase,
-    scratch_servers: Callable[[int], ConnInfo],
+    scratch_server: ConnInfo,
     tmp_path: Path,
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -69,7 +69,7 @@ def environment(
         AGENTARMY_HOME=home,
         DATABASE_URL=app_database.owner.url,
         BACKUP_DATABASE_URL=app_database.backup.url,
-        SCRATCH_DATABASE_URL=scratch_servers(16).url,
+        SCRATCH_DATABASE_URL=scratch_server.url,
         DAGSTER_DATABASE_URL=app_database.superuser.url,
     )
     return set_variables

@@ -1,12 +1,14 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from psycopg import sql
 
-from agentarmy_ops.postgres.tools import find_tools
+from agentarmy_ops.postgres.tools import ClientTools
 from agentarmy_ops_tests.cli.conftest import Cli
+from agentarmy_ops_tests.databases import program_dsn
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
 
 BACKUP_KEYS = {
@@ -141,10 +143,11 @@ def test_no_password_reaches_a_program_s_arguments(
     provision: Provision,
     app_database: AppDatabase,
     environment: Callable[..., None],
+    client_tools: ClientTools,
     tmp_path: Path,
 ) -> None:
     provision("acme")
-    real = find_tools(16).bin_dir
+    real = client_tools.bin_dir
     spy, seen = tmp_path / "bin", tmp_path / "arguments"
     spy.mkdir()
     shutil.copy(real / "pg_restore", spy)
@@ -159,7 +162,7 @@ def test_no_password_reaches_a_program_s_arguments(
                 sql.Identifier(role), secret
             )
         )
-    url = app_database.backup.with_params(user=role).url.replace("@", f":{secret}@", 1)
+    url = replace(app_database.backup.with_params(user=role), password=secret).url
     # The parent's environment holds the setting, so only arguments can be looked at.
     environment(BACKUP_DATABASE_URL=url, POSTGRES_BIN_DIRS=spy)
     try:
@@ -178,11 +181,12 @@ def test_a_session_lost_in_the_middle_is_no_traceback(
     provision: Provision,
     app_database: AppDatabase,
     environment: Callable[..., None],
+    client_tools: ClientTools,
     tmp_path: Path,
 ) -> None:
     provision("acme")
     provision("globex")
-    real = find_tools(16).bin_dir
+    real = client_tools.bin_dir
     folder = tmp_path / "bin"
     folder.mkdir()
     shutil.copy(real / "pg_restore", folder)
@@ -190,9 +194,10 @@ def test_a_session_lost_in_the_middle_is_no_traceback(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND application_name = 'agentarmy_ops'"
     )
+    dsn = program_dsn(app_database.superuser)
     (folder / "pg_dump").write_text(
         f'#!/bin/sh\ncase "$*" in *tenant_globex*)'
-        f' {real}/psql -qAtc "{terminate}" "{app_database.superuser.dsn}" >/dev/null;; esac\n'
+        f' {real}/psql -qAtc "{terminate}" "{dsn}" >/dev/null;; esac\n'
         f'exec {real}/pg_dump "$@"\n'
     )
     (folder / "pg_dump").chmod(0o755)

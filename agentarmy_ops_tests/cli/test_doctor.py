@@ -21,6 +21,7 @@ from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.embedded import LIVE_CONFIGURATION, start_embedded, stop_embedded
 from agentarmy_ops.postgres.scratch import PREFIX
 from agentarmy_ops_tests.cli.conftest import Cli, Outcome
+from agentarmy_ops_tests.databases import let_in
 from agentarmy_ops_tests.fix_sentry import SentryServer
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
 
@@ -264,12 +265,12 @@ def test_the_scratch_server_is_the_live_server(
 
 
 def test_the_scratch_server_is_of_another_major(
-    doctor: Doctor, scratch_servers: Callable[[int], ConnInfo], environment: Environment
+    doctor: Doctor, other_scratch_server: ConnInfo, environment: Environment, postgres_major: int
 ) -> None:
-    environment(SCRATCH_DATABASE_URL=scratch_servers(18).url)
+    environment(SCRATCH_DATABASE_URL=other_scratch_server.url)
     examined = doctor()
     assert examined.failing == {"scratch-server"}
-    assert "the live one 16" in examined.of("scratch-server")[0]
+    assert f"the live one {postgres_major}" in examined.of("scratch-server")[0]
 
 
 def test_the_scratch_server_is_not_there(doctor: Doctor, environment: Environment) -> None:
@@ -280,14 +281,16 @@ def test_the_scratch_server_is_not_there(doctor: Doctor, environment: Environmen
 
 
 def test_scratch_databases_left_behind_are_dropped_with_fix_only(
-    doctor: Doctor, scratch_servers: Callable[[int], ConnInfo]
+    doctor: Doctor, scratch_server: ConnInfo, environment: Environment
 ) -> None:
+    # Younger than those that verifications drop, which other tests make meanwhile.
+    environment(SCRATCH_DATABASE_MAX_AGE_HOURS=6)
     now = datetime.now(UTC)
     names = {
         age: f"{PREFIX}{now - timedelta(hours=age):%Y%m%dt%H%M%Sz}_{os.urandom(4).hex()}"
-        for age in (1, 25)
+        for age in (1, 12)
     }
-    with scratch_servers(16).connect(autocommit=True) as connection:
+    with scratch_server.connect(autocommit=True) as connection:
         for name in names.values():
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
@@ -429,6 +432,7 @@ def _role(app_database: AppDatabase, attributes: str) -> Iterator[ConnInfo]:
     with app_database.superuser.connect(autocommit=True) as connection:
         name = f"role_of_{connection.info.dbname}"
         connection.execute(f'CREATE ROLE "{name}" {attributes}'.encode())
+        let_in(app_database.superuser, name)
         try:
             yield app_database.superuser.with_params(user=name)
         finally:

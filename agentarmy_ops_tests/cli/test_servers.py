@@ -9,6 +9,7 @@ from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.settings import Settings
 from agentarmy_ops.tenants.bootstrap import OWNER_ROLE
 from agentarmy_ops_tests.cli.conftest import Cli
+from agentarmy_ops_tests.databases import let_in
 from agentarmy_ops_tests.fix_tenants import AppDatabase
 
 NEW = ("--name", "Acme", "--admin-email", "admin@acme.example")
@@ -17,10 +18,10 @@ NEW = ("--name", "Acme", "--admin-email", "admin@acme.example")
 def test_init_makes_a_database_ready_and_again_changes_nothing(
     cli: Cli,
     environment: Callable[..., None],
-    live_servers: Callable[[int], ConnInfo],
+    live_server: ConnInfo,
     new_database: Callable[[ConnInfo], ConnInfo],
 ) -> None:
-    empty = new_database(live_servers(16))
+    empty = new_database(live_server)
     environment(DATABASE_URL=empty.url, BACKUP_DATABASE_URL="")
     assert cli("tenant", "list").code == 1
     for _ in range(2):
@@ -44,6 +45,7 @@ def test_init_without_the_right_to(
         name = f"nobody_of_{connection.info.dbname}"
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
         try:
+            let_in(app_database.superuser, name)
             environment(DATABASE_URL=app_database.superuser.with_params(user=name).url)
             outcome = cli("init")
         finally:

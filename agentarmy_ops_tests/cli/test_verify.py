@@ -5,9 +5,9 @@ import pytest
 
 from agentarmy_ops.backups.verdict import Verdict
 from agentarmy_ops.postgres.conninfo import ConnInfo
-from agentarmy_ops.postgres.scratch import PREFIX
 from agentarmy_ops_tests.cli.conftest import Cli
 from agentarmy_ops_tests.fix_tenants import AppDatabase, Provision
+from agentarmy_ops_tests.given import scratch_databases
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def damage(home: Path, slug: str) -> None:
     archive.write_bytes(data)
 
 
-def test_all(cli: Cli, backed_up: list[str], scratch_servers: Callable[[int], ConnInfo]) -> None:
+def test_all(cli: Cli, backed_up: list[str], scratch_server: ConnInfo) -> None:
     outcome = cli("verify", "--all", "--json")
     assert outcome.code == 0
     assert outcome.json.keys() == {"verdicts", "problems"}
@@ -36,9 +36,7 @@ def test_all(cli: Cli, backed_up: list[str], scratch_servers: Callable[[int], Co
     assert [(v["slug"], v["status"]) for v in verdicts] == [(s, "verified") for s in backed_up]
     assert all(v.keys() == {*Verdict.model_fields, "summary"} for v in verdicts)
     assert sorted(outcome.stderr.splitlines()) == ["acme: verified", "globex: verified"]
-    with scratch_servers(16).connect() as connection:
-        query = "SELECT FROM pg_database WHERE starts_with(datname, %s)"
-        assert connection.execute(query, [PREFIX]).fetchall() == []
+    assert scratch_databases(scratch_server) == []
     assert "verified" in cli("verify", "--all").stdout
 
 

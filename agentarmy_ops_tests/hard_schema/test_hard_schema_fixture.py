@@ -12,6 +12,7 @@ from psycopg import sql
 
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops_tests import hard_schema
+from agentarmy_ops_tests.databases import program_dsn
 
 Servers = Callable[[int], ConnInfo]
 NewDatabase = Callable[[ConnInfo], ConnInfo]
@@ -37,12 +38,12 @@ def _run(major: int, program: str, *arguments: str) -> bytes:
 
 
 def _dump(major: int, database: ConnInfo, target: Path, selection: str) -> None:
-    as_backup = database.with_params(user="agentarmy_backup").dsn
+    as_backup = program_dsn(database.with_params(user="agentarmy_backup"))
     _run(major, "pg_dump", "-Fc", "-Z0", selection, f"--file={target}", f"--dbname={as_backup}")
 
 
 def _restore(major: int, archive: Path, database: ConnInfo) -> None:
-    _run(major, "pg_restore", "--exit-on-error", f"--dbname={database.dsn}", str(archive))
+    _run(major, "pg_restore", "--exit-on-error", f"--dbname={program_dsn(database)}", str(archive))
 
 
 def _script(major: int, archive: Path) -> list[str]:

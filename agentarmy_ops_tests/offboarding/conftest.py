@@ -2,7 +2,6 @@
 leave behind."""
 
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 import redis
-from psycopg import sql
 from pydantic import SecretStr
 
 from agentarmy_ops.backups.create import back_up_tenants
@@ -25,7 +23,8 @@ from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.secrets.base import SecretsStore
 from agentarmy_ops.secrets.local import LocalSecretsStore
 from agentarmy_ops.tenants.bootstrap import OWNER_ROLE
-from agentarmy_ops_tests.fix_backups import Lab, make_database
+from agentarmy_ops_tests.databases import drop_database
+from agentarmy_ops_tests.fix_backups import Lab, copy_of, make_database
 
 NEIGHBOUR = "acme-corp"
 
@@ -111,15 +110,15 @@ class House:
 
 @pytest.fixture(scope="session")
 def house_origin(
-    live_servers: Callable[[int], ConnInfo],
-    scratch_servers: Callable[[int], ConnInfo],
+    live_server: ConnInfo,
+    scratch_server: ConnInfo,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> House:
     """The small tenants acme and acme-corp, each with one encrypted backup, and the platform part;
     acme's is not verified. To be copied."""
-    database = make_database(live_servers(16))
+    database = make_database(live_server)
     root = tmp_path_factory.mktemp("house")
-    lab = Lab(database, root / "store", scratch_servers(16))
+    lab = Lab(database, root / "store", scratch_server)
     secrets = LocalSecretsStore(root / "secrets")
     house = House(lab, secrets)
     for slug in ("acme", NEIGHBOUR):
@@ -134,11 +133,11 @@ def house_origin(
 @pytest.fixture(scope="session")
 def requested_origin(
     house_origin: House,
-    live_servers: Callable[[int], ConnInfo],
+    live_server: ConnInfo,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> House:
     """The same after acme's erasure was requested, and is due. To be copied."""
-    house = _copy(house_origin, live_servers(16), tmp_path_factory.mktemp("requested"))
+    house = _copy(house_origin, live_server, tmp_path_factory.mktemp("requested"))
     request_offboarding(house.offboarder(), "acme")
     return house
 
@@ -153,10 +152,8 @@ def copies(live_server: ConnInfo, tmp_path: Path) -> Iterator[Callable[[House], 
         return made[-1]
 
     yield copy
-    with live_server.connect(autocommit=True) as connection:
-        for house in made:
-            name = sql.Identifier(house.lab.database.params["dbname"])
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+    for house in made:
+        drop_database(house.lab.database)
 
 
 @pytest.fixture
@@ -172,19 +169,10 @@ def requested(requested_origin: House, copies: Callable[[House], House]) -> Hous
 
 
 def _copy(origin: House, server: ConnInfo, folder: Path) -> House:
-    lab, name = origin.lab, f"house_{uuid.uuid4().hex[:12]}"
-    root = folder / name
+    lab = origin.lab
+    database = copy_of(server, lab.database)
+    root = folder / database.params["dbname"]
     shutil.copytree(lab.root.parent, root)
-    target = sql.Identifier(name)
-    template = sql.Identifier(lab.database.params["dbname"])
-    with server.connect(autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(target, template)
-        )
-        # Privileges on the database itself are not copied.
-        owner = sql.Identifier(OWNER_ROLE)
-        connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(target, owner))
-    database = lab.database.with_params(dbname=name)
     copied = Lab(database, root / "store", lab.scratch_server, dict(lab.tenants))
     return House(copied, LocalSecretsStore(root / "secrets"))
 

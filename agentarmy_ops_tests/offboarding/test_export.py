@@ -14,7 +14,7 @@ from agentarmy_ops.errors import InvalidInputError, OffboardingError, OpsError, 
 from agentarmy_ops.offboarding import export
 from agentarmy_ops.offboarding.export import export_tenant
 from agentarmy_ops.postgres.conninfo import ConnInfo
-from agentarmy_ops.postgres.tools import find_tools
+from agentarmy_ops_tests.databases import program_dsn
 from agentarmy_ops_tests.fix_backups import Backups, Lab
 
 
@@ -88,8 +88,8 @@ def test_psql_reads_the_sql(
         connection.execute("INSERT INTO shared.plans VALUES (1), (2)")
     subprocess.run(
         [
-            find_tools(16).program("psql"),
-            elsewhere.dsn,
+            lab.tools.program("psql"),
+            program_dsn(elsewhere),
             "-qXf",
             target / "tenant.sql",
             "-v",
@@ -213,7 +213,7 @@ def test_a_failure_leaves_nothing(
     tools.mkdir()
     for name in ("pg_dump", "pg_restore"):
         (tools / name).write_text(
-            f'#!/bin/sh\n[ "$1" = --version ] && exec {find_tools(16).program(name)} --version\n'
+            f'#!/bin/sh\n[ "$1" = --version ] && exec {lab.tools.program(name)} --version\n'
             "echo half; echo 'pg_dump: error: no more' >&2; exit 1\n"
         )
         (tools / name).chmod(0o700)

@@ -8,6 +8,7 @@ from psycopg.rows import TupleRow
 from agentarmy_ops.errors import DatabaseError, InvalidInputError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.tenants.bootstrap import ensure_registry, ensure_roles
+from agentarmy_ops_tests.databases import let_in
 from agentarmy_ops_tests.fix_tenants import AppDatabase
 
 
@@ -54,6 +55,8 @@ def test_roles_have_what_they_need_and_no_more(database: ConnInfo, roles: tuple[
                 False, True, True, False, ["default_transaction_read_only=on"], True,
             )  # fmt: skip
         ensure_registry(connection, owner=owner)
+    for role in roles:
+        let_in(database, role)
     with database.with_params(user=owner).connect() as connection:
         connection.execute("CREATE SCHEMA something")
         connection.execute(

@@ -3,7 +3,6 @@ from collections.abc import Callable
 from typing import Any
 
 import argon2
-import psycopg
 import pytest
 from psycopg import sql
 from pydantic import SecretStr
@@ -355,7 +354,7 @@ def test_the_redis_key_is_set_after_the_commit(
     url = SecretStr(redis_server)
     assert provision("acme", redis_url=url).created
     assert provision("acme", redis_url=url).repaired == ()
-    with psycopg.connect(app_database.superuser.dsn) as connection:
+    with app_database.superuser.connect() as connection:
         connection.execute("DELETE FROM shared.tenants")
         connection.execute("DROP SCHEMA tenant_acme CASCADE")
     assert provision("acme", redis_url=url).created

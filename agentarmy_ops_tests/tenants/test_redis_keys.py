@@ -20,12 +20,18 @@ from agentarmy_ops.tenants.redis_keys import (
 TENANT = uuid.UUID("11111111-2222-3333-4444-555555555555")
 
 
-def test_the_key_is_set_once(redis_server: str) -> None:
-    assert mark_initialized(SecretStr(redis_server), TENANT)
-    assert not mark_initialized(SecretStr(redis_server), TENANT)
+@pytest.fixture
+def tenant() -> uuid.UUID:
+    """Whose keys are in no Redis yet."""
+    return uuid.uuid4()
+
+
+def test_the_key_is_set_once(redis_server: str, tenant: uuid.UUID) -> None:
+    assert mark_initialized(SecretStr(redis_server), tenant)
+    assert not mark_initialized(SecretStr(redis_server), tenant)
     with redis.Redis.from_url(redis_server) as client:
-        assert client.keys() == [b"t:11111111-2222-3333-4444-555555555555:initialized"]
-        assert client.ttl(client.keys()[0]) == -1
+        assert client.keys(f"*{tenant}*") == [f"t:{tenant}:initialized".encode()]
+        assert client.ttl(f"t:{tenant}:initialized") == -1
 
 
 def test_a_server_that_is_not_there() -> None:
@@ -49,26 +55,26 @@ def test_what_is_no_redis_url_is_not_shown(url: str) -> None:
     assert caught.value.__suppress_context__
 
 
-def test_all_keys_of_a_tenant_go_and_no_others(redis_server: str) -> None:
+def test_all_keys_of_a_tenant_go_and_no_others(redis_server: str, tenant: uuid.UUID) -> None:
     url = SecretStr(redis_server)
-    other = uuid.UUID(int=TENANT.int + 1)
+    others = {f"t:{uuid.uuid4()}:1", f"x:t:{tenant}:1", f"t:{tenant}"}
     with redis.Redis.from_url(redis_server) as client:
-        client.mset({f"t:{TENANT}:{number}": "x" for number in range(2500)})
-        client.mset({f"t:{other}:1": "x", f"x:t:{TENANT}:1": "x", f"t:{TENANT}": "x"})
-        assert count_keys(url, TENANT) == 2500
-        assert delete_keys(url, TENANT) == 2500
-        assert (count_keys(url, TENANT), delete_keys(url, TENANT)) == (0, 0)
-        assert client.dbsize() == 3
+        client.mset({f"t:{tenant}:{number}": "x" for number in range(2500)})
+        client.mset(dict.fromkeys(others, "x"))
+        assert count_keys(url, tenant) == 2500
+        assert delete_keys(url, tenant) == 2500
+        assert (count_keys(url, tenant), delete_keys(url, tenant)) == (0, 0)
+        assert client.exists(*others) == 3
 
 
-def test_the_key_is_taken_back_once(redis_server: str) -> None:
+def test_the_key_is_taken_back_once(redis_server: str, tenant: uuid.UUID) -> None:
     url = SecretStr(redis_server)
-    mark_initialized(url, TENANT)
+    mark_initialized(url, tenant)
     with redis.Redis.from_url(redis_server) as client:
-        client.set(f"t:{TENANT}:session", "x")
+        client.set(f"t:{tenant}:session", "x")
         for _ in range(2):
-            unmark_initialized(url, TENANT)
-            assert client.keys() == [f"t:{TENANT}:session".encode()]
+            unmark_initialized(url, tenant)
+            assert client.keys(f"t:{tenant}:*") == [f"t:{tenant}:session".encode()]
 
 
 @pytest.mark.parametrize("act", [unmark_initialized, count_keys, delete_keys])

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Self
 
 from agentarmy_ops.postgres.conninfo import ConnInfo
+from agentarmy_ops_tests.databases import open_socket
 
 
 class Relay:
@@ -78,13 +79,14 @@ class Relay:
         await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path = f"{self.server.params['host']}/.s.PGSQL.{self.server.params.get('port', 5432)}"
         self._open.add(writer)
         try:
             if self._silent:
                 await writer.wait_closed()
                 return
-            server_reader, server_writer = await asyncio.open_unix_connection(path)
+            server_reader, server_writer = await asyncio.open_connection(
+                sock=open_socket(self.server)
+            )
             self._open.add(server_writer)
             try:
                 await asyncio.gather(_copy(reader, server_writer), _copy(server_reader, writer))

@@ -1,13 +1,11 @@
 """What restores are tried with."""
 
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from psycopg import sql
 
 from agentarmy_ops.backups.restore.session import Restorer
 from agentarmy_ops.backups.restore.stored import Choice, choose_backup
@@ -15,7 +13,8 @@ from agentarmy_ops.backups.restore.swap import RestoreResult, restore_tenant
 from agentarmy_ops.backups.verdict import Status
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.tenants.bootstrap import OWNER_ROLE
-from agentarmy_ops_tests.fix_backups import Lab, make_database
+from agentarmy_ops_tests.databases import drop_database
+from agentarmy_ops_tests.fix_backups import Lab, copy_of, make_database
 
 
 def restorer(lab: Lab, **changes: Any) -> Restorer:
@@ -32,13 +31,13 @@ def restore(lab: Lab, choice: Choice | None = None, **changes: Any) -> RestoreRe
 
 @pytest.fixture(scope="session")
 def proven_origin(
-    live_servers: Callable[[int], ConnInfo],
-    scratch_servers: Callable[[int], ConnInfo],
+    live_server: ConnInfo,
+    scratch_server: ConnInfo,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Lab:
     """A lab with the small tenants acme and globex, each with one verified backup. To be copied."""
-    database = make_database(live_servers(16))
-    lab = Lab(database, tmp_path_factory.mktemp("proven"), scratch_servers(16))
+    database = make_database(live_server)
+    lab = Lab(database, tmp_path_factory.mktemp("proven"), scratch_server)
     for slug in ("acme", "globex"):
         lab.add_small_tenant(slug)
     refs = [lab.back_up(slug).ref for slug in ("acme", "globex")]
@@ -50,19 +49,10 @@ def proven_origin(
 @pytest.fixture
 def proven_lab(proven_origin: Lab, live_server: ConnInfo, tmp_path: Path) -> Iterator[Lab]:
     """A copy of the proven lab, database and store, of the test's own."""
-    name = sql.Identifier(f"proven_{uuid.uuid4().hex[:12]}")
-    origin = sql.Identifier(proven_origin.database.params["dbname"])
     root = shutil.copytree(proven_origin.root, tmp_path / "store")
-    with live_server.connect(autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, origin))
-        # Privileges on the database itself are not copied.
-        connection.execute(
-            sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(name, sql.Identifier(OWNER_ROLE))
-        )
-    database = proven_origin.database.with_params(dbname=name.as_string().strip('"'))
+    database = copy_of(live_server, proven_origin.database)
     yield Lab(database, root, proven_origin.scratch_server, dict(proven_origin.tenants))
-    with live_server.connect(autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+    drop_database(database)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from agentarmy_ops.tenants.bootstrap import OWNER_ROLE
 from agentarmy_ops.tenants.registry import Tenant, read_tenant
 from agentarmy_ops_tests.backups.restore.conftest import restorer
 from agentarmy_ops_tests.fix_backups import Lab, NewLab
+from agentarmy_ops_tests.given import scratch_databases
 
 NAMES_OF_ACME = """
 CREATE FUNCTION by_path() RETURNS bigint LANGUAGE sql SET search_path = tenant_acme
@@ -74,15 +75,6 @@ def value(lab: Lab, query: str, tenant_id: object = None) -> Any:
     return row[0]
 
 
-def scratch_databases(lab: Lab) -> int:
-    with lab.scratch_server.connect() as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM pg_database WHERE starts_with(datname, %s)", [PREFIX]
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 @pytest.fixture
 def kept(lab: Lab) -> Lab:
     """acme, backed up."""
@@ -120,7 +112,7 @@ def copy_of(lab: Lab) -> Tenant:
 def assert_nothing_of_a_copy(lab: Lab) -> None:
     assert value(lab, "SELECT count(*) FROM shared.tenants WHERE slug <> 'acme'") == 0
     assert value(lab, "SELECT count(*) FROM pg_namespace WHERE nspname ~ '^tenant_acme_'") == 0
-    assert scratch_databases(lab) == 0
+    assert scratch_databases(lab.scratch_server) == []
 
 
 def test_a_copy_has_every_row_under_its_own_id_and_the_tenant_is_untouched(kept: Lab) -> None:
@@ -137,7 +129,7 @@ def test_a_copy_has_every_row_under_its_own_id_and_the_tenant_is_untouched(kept:
     assert kept.back_up("acme").fingerprint == before
     assert (result.plan.slug, result.plan.registers, result.aside) == ("acme-copy", True, None)
     assert result.plan.warnings == ("the backup is not verified (never verified)",)
-    assert scratch_databases(kept) == 0
+    assert scratch_databases(kept.scratch_server) == []
 
     with pytest.raises(RestoreRefusedError, match=r"is a row in shared\.tenants already"):
         copied(kept)

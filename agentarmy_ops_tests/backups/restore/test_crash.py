@@ -21,15 +21,13 @@ import pytest
 
 from agentarmy_ops.backups.restore.undo import drop_kept, list_kept
 from agentarmy_ops.errors import OpsError
-from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.embedded import start_embedded, stop_embedded
-from agentarmy_ops.postgres.tools import find_tools
 from agentarmy_ops.tenants.bootstrap import OWNER_ROLE
 from agentarmy_ops_tests.backups.restore import victim
 from agentarmy_ops_tests.backups.restore.conftest import restore, restorer
 from agentarmy_ops_tests.backups.restore.traffic import QUERY, Traffic, connect
 from agentarmy_ops_tests.fix_backups import Lab, make_database
-from agentarmy_ops_tests.fix_postgres import TEST_CONFIGURATION
+from agentarmy_ops_tests.fix_postgres import TEST_CONFIGURATION, Servers
 
 # As test_swap.py enumerates them.
 STEPS = (
@@ -116,7 +114,7 @@ _FORKSERVER.set_forkserver_preload([victim.__name__])
 
 @pytest.fixture(scope="module")
 def stage(
-    scratch_servers: Callable[[int], ConnInfo],
+    embedded_scratch_servers: Servers,
 ) -> Iterator[Stage]:
     # Not below pytest's private folder: a server that root starts runs as another user, who must
     # find its way to the data when it starts over after a crash.
@@ -124,7 +122,7 @@ def stage(
     home.chmod(0o755)
     # synchronous_commit stays off: a restore asks for it by itself.
     server = start_embedded(home / "postgres", major=16, configuration=TEST_CONFIGURATION)
-    lab = Lab(make_database(server), home / "store", scratch_servers(16))
+    lab = Lab(make_database(server), home / "store", embedded_scratch_servers(16))
     lab.add_small_tenant("acme")
     ref = lab.back_up("acme").ref
     lab.back_up_platform()
@@ -200,7 +198,7 @@ def test_its_backend_is_killed(stage: Stage, traffic: Traffic, step: int) -> Non
 def test_its_pg_restore_is_killed(
     stage: Stage, traffic: Traffic, tmp_path: Path, section: str
 ) -> None:
-    tools = find_tools(16)
+    tools = stage.lab.tools
     for program in ("pg_dump", "pg_restore"):
         script = tmp_path / program
         script.write_text(

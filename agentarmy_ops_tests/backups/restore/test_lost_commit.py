@@ -13,8 +13,10 @@ from agentarmy_ops.backups.restore import session
 from agentarmy_ops.backups.restore.steps import Step
 from agentarmy_ops.backups.restore.swap import RestoreResult
 from agentarmy_ops.errors import RestoreError
+from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.tenants.bootstrap import OWNER_ROLE
 from agentarmy_ops_tests.backups.restore.conftest import restore
+from agentarmy_ops_tests.databases import open_socket
 from agentarmy_ops_tests.fix_backups import Lab
 
 _COMMIT = b"COMMIT\0"
@@ -24,8 +26,8 @@ _SOCKET = ".s.PGSQL.5432"
 class Wire:
     """Between the restore and the server; once armed, breaks at COMMIT, before or after it."""
 
-    def __init__(self, server: str, folder: Path, *, passes_commit: bool) -> None:
-        self._server = str(Path(server) / _SOCKET)
+    def __init__(self, server: ConnInfo, folder: Path, *, passes_commit: bool) -> None:
+        self._server = server
         self._passes_commit = passes_commit
         self.armed = False
         self.breaks_for_good = False
@@ -45,8 +47,7 @@ class Wire:
                 threading.Thread(target=self._carry, args=[client], daemon=True).start()
 
     def _carry(self, client: socket.socket) -> None:
-        with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
-            server.connect(self._server)
+        with client, open_socket(self._server) as server, suppress(OSError):
             while True:
                 readable, _, _ = select.select([client, server], [], [])
                 for source in readable:
@@ -74,7 +75,7 @@ def wire(proven_lab: Lab, tmp_path: Path) -> Iterator[Callable[[bool], Wire]]:
     with ExitStack() as stack:
 
         def make(passes_commit: bool) -> Wire:
-            wire = Wire(proven_lab.database.params["host"], tmp_path, passes_commit=passes_commit)
+            wire = Wire(proven_lab.database, tmp_path, passes_commit=passes_commit)
             stack.callback(wire.close)
             return wire
 
@@ -82,7 +83,7 @@ def wire(proven_lab: Lab, tmp_path: Path) -> Iterator[Callable[[bool], Wire]]:
 
 
 def restore_over(lab: Lab, wire: Wire, folder: Path) -> RestoreResult:
-    database = lab.database.with_params(host=str(folder), user=OWNER_ROLE)
+    database = lab.database.with_params(host=str(folder), port="5432", user=OWNER_ROLE)
     return restore(lab, database=database, watch=wire.watch)
 
 
