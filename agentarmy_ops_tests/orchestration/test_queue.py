@@ -1,8 +1,10 @@
 """Which runs leave the queue, by our dagster.yaml and Dagster's own coordinator."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
+import yaml
 from dagster import (
     AssetKey,
     DagsterRun,
@@ -35,6 +37,7 @@ from agentarmy_ops.orchestration.policy import BACKUP_POOL, VERIFICATION_POOL
 from agentarmy_ops_tests.fix_dagster import Stack
 from agentarmy_ops_tests.fix_tenants import AppDatabase
 
+ROOT = Path(__file__).parents[2]
 NEEDED = {
     "restore_tenant": {"ops": {"restore_one_tenant": {"config": {"tenant": "acme"}}}},
     "offboard_tenant": {
@@ -121,19 +124,25 @@ def test_a_worker_that_died_frees_its_place(stack: Stack, queue: Queue) -> None:
     assert dequeued(stack) == ["backup_tenants"]
 
 
-def test_all_pools_together_leave_room_for_others(stack: Stack) -> None:
-    config = stack.instance.get_concurrency_config()
-    pools = {
-        pool
-        for assets in defs.get_repository_def().assets_defs_by_key.values()
-        for pool in [assets.op.pool]
-        if pool
-    }
-    assert pools == {BACKUP_POOL, VERIFICATION_POOL}
-    limit, most = config.pool_config.default_pool_limit, config.run_queue_config
-    assert limit is not None
-    assert most is not None
-    assert most.max_concurrent_runs > limit * len(pools)
+def test_these_are_the_pools() -> None:
+    definitions = defs.get_repository_def().assets_defs_by_key.values()
+    assert {assets.op.pool for assets in definitions} - {None} == {BACKUP_POOL, VERIFICATION_POOL}
+
+
+def instances() -> list[Path]:
+    """Every dagster.yaml that is shipped."""
+    return [ROOT / "dagster.yaml", *sorted((ROOT / "deploy").glob("**/dagster.yaml"))]
+
+
+@pytest.mark.parametrize("file", instances(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_both_pools_together_leave_room_for_others_wherever_it_runs(file: Path) -> None:
+    document = yaml.safe_load(file.read_text())
+    concurrency, pools = document["concurrency"], document["concurrency"]["pools"]
+    assert pools["granularity"] == "run"
+    assert concurrency["runs"]["max_concurrent_runs"] >= 2 * pools["default_limit"] + 2
+    retries = document["run_retries"]
+    assert (retries["enabled"], retries["max_retries"]) == (True, 0)
+    assert retries["retry_on_asset_or_op_failure"] is False
 
 
 @pytest.mark.parametrize(
