@@ -104,7 +104,9 @@ class ConnInfo:
         try:
             return psycopg.connect(password=self.password, autocommit=autocommit, **keywords)
         except psycopg.OperationalError as error:
-            reason = str(error).strip().splitlines()[-1]
+            # libpq asks after a line, indented, whether the server is running at all.
+            said = [line for line in str(error).splitlines() if not line.startswith("\t")]
+            reason = said[-1].strip()
             raise DatabaseError(f"cannot connect to {self}: {reason}") from None
 
     @contextmanager
