@@ -28,7 +28,7 @@ def check_registry(
         yield fail(
             CHECK,
             f"tenant {tenant.slug} has no schema {tenant.schema_name}",
-            "restore it; if it was never there, provision it; or remove its row from shared.tenants",
+            "restore it; was it never there, provision it; or remove its row from shared.tenants",
         )
     for schema in drift.unregistered:
         yield warn(
