@@ -141,3 +141,7 @@ class VerificationError(OpsError):
     """No verdict could be reached (the backup may be good): try again."""
 
     exit_code = 6
+
+
+class RunLaunchError(OpsError):
+    """A run could not be started where runs go."""

@@ -17,6 +17,7 @@ pytest_plugins = [
     "agentarmy_ops_tests.fix_secrets",
     "agentarmy_ops_tests.fix_gcs",
     "agentarmy_ops_tests.fix_sentry",
+    "agentarmy_ops_tests.fix_cloud_run",
 ]
 
 
