@@ -15,6 +15,14 @@ PROMETHEUS = Path(__file__).parents[2] / "deploy" / "prometheus"
 RULES = ("rules.yml", "slo.yml")
 DASHBOARD = PROMETHEUS.parent / "grafana" / "dashboard.json"
 
+# Four addresses that production takes; of no server.
+PRODUCTION = {
+    "DATABASE_URL": "postgresql://agentarmy_owner:secret@live.example/agentarmy",
+    "BACKUP_DATABASE_URL": "postgresql://agentarmy_backup:secret@live.example/agentarmy",
+    "DAGSTER_DATABASE_URL": "postgresql://dagster:secret@live.example/dagster",
+    "SCRATCH_DATABASE_URL": "postgresql://scratch:secret@scratch.example/postgres",
+}
+
 
 def needs(program: str, package: str) -> str:
     """The path of a program, or the test is skipped."""

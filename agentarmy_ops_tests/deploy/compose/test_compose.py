@@ -19,6 +19,7 @@ from agentarmy_ops_tests.deploy.compose.rules import (
     mebibytes,
     ours,
 )
+from agentarmy_ops_tests.deploy.shipped import PRODUCTION
 
 Break = Callable[[Any], object]
 _FIELDS = {name.upper(): field for name, field in Settings.model_fields.items()}
@@ -175,12 +176,10 @@ def test_production_takes_the_settings_once_they_are_filled_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All that production insists on is asked for."""
-    url = "postgresql://user:secret@host/database"
-    for name, value in _example("agentarmy.env.example").items():
-        filler = url if name.endswith("_URL") else name.lower().ljust(43, "x")
-        if name == "BACKUP_RECOVERY_RECIPIENT":
-            filler = ""  # a key that is made offline
-        monkeypatch.setenv(name, value or filler)
+    example = _example("agentarmy.env.example")
+    tokens = {name: name.lower().ljust(43, "x") for name in example if "TOKEN" in name}
+    for name, value in example.items():
+        monkeypatch.setenv(name, value or {**PRODUCTION, **tokens}.get(name, ""))
     assert load_settings().environment.value == "production"
 
 

@@ -21,7 +21,7 @@ from agentarmy_ops_tests.deploy.kubernetes.manifests import (
 )
 from agentarmy_ops_tests.deploy.kubernetes.rules import broken
 from agentarmy_ops_tests.deploy.kubernetes.schema import problems
-from agentarmy_ops_tests.deploy.shipped import needs
+from agentarmy_ops_tests.deploy.shipped import PRODUCTION, needs
 
 _CUSTOM = {"ExternalSecret"}  # the operator's, not Kubernetes' own
 Break = Callable[[Any], object]
@@ -196,7 +196,7 @@ def test_settings_are_ours_and_secrets_come_from_secrets() -> None:
 def test_production_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that production insists on is there."""
     assert settings()["ENVIRONMENT"] == "production"
-    values = dict.fromkeys(_secrets(), "postgresql://user:secret@host/database")
+    values = {name: PRODUCTION.get(name, "") for name in _secrets()}
     tokens = {name: name.lower().ljust(43, "x") for name in _secrets() if "TOKEN" in name}
     for name, value in {**values, **tokens, **settings()}.items():
         monkeypatch.setenv(name, value)
