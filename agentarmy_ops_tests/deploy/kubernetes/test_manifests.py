@@ -203,6 +203,20 @@ def test_production_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().environment.value == "production"
 
 
+def test_dagster_is_set_up_as_on_cloud_run() -> None:
+    """But for where runs are started, and where what they print is kept."""
+    here = yaml.safe_load((FOLDER / "dagster.yaml").read_text())
+    there = yaml.safe_load((FOLDER.parent / "dagster" / "cloudrun" / "dagster.yaml").read_text())
+    assert {*here} == {*there}
+    assert {key for key in here if here[key] != there[key]} == {"run_launcher", "compute_logs"}
+    most = here["run_monitoring"]["max_runtime_seconds"]
+    assert here["run_launcher"]["config"]["run_k8s_config"]["job_spec_config"] == {
+        # The run monitor ends a run first, and says so.
+        "activeDeadlineSeconds": most + 600,
+        "ttlSecondsAfterFinished": 86400,
+    }
+
+
 def test_the_scratch_server_takes_the_user_and_password_of_its_secret() -> None:
     """The password has a secret of its own, which the pods that use the URL do not get."""
     (server,) = dict(pods())["agentarmy-scratch"]["containers"]
