@@ -71,11 +71,13 @@ def test_it_is_built_without_a_warning_and_loads_nothing_from_elsewhere(
     assert "<span>test</span>" in _page(site, "runbooks/restore-without-this-software.html")
 
 
-def test_files_outside_of_the_documentation_are_linked_in_the_repository(
+def test_links_lead_where_github_and_the_repository_have_them(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPOSITORY_URL", "https://git.example/ops")
     _append("docs/diff.md", "[x](../README.md#five-minutes)")(repository)
+    # As GitHub calls it; Python-Markdown would make one hyphen of it.
+    _append("docs/diff.md", "## Here & there\n\n[x](#here--there)")(repository)
     site = _build(repository)
     assert 'href="https://git.example/ops/blob/main/README.md#five-minutes"' in _page(
         site, "diff.html"
