@@ -1,11 +1,14 @@
 """Settings come from the environment, are checked as a whole, and never show a secret."""
 
+import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from agentarmy_ops.errors import ConfigurationError
 from agentarmy_ops.settings import Environment, Settings, load_settings
+from agentarmy_ops.settings.production import unencrypted
 
 PRODUCTION = {
     "ENVIRONMENT": "production",
@@ -13,9 +16,36 @@ PRODUCTION = {
     "BACKUP_DATABASE_URL": "postgresql://backup:hunter2@db/live",
     "DAGSTER_DATABASE_URL": "postgresql://dagster:hunter2@db/dagster",
     "SCRATCH_DATABASE_URL": "postgresql://scratch:hunter2@scratch/postgres",
-    "BACKUP_STORE_URL": "file:///srv/backups",
-    "SECRETS_STORE_URL": "file:///srv/secrets",
+    "BACKUP_STORE_URL": "gs://bucket/backups",
+    "SECRETS_STORE_URL": "sm://project",
+    "GATEWAY_AUTH": "iap",
 }
+_EMBEDDED = sorted(PRODUCTION.keys() - {"ENVIRONMENT", "GATEWAY_AUTH"})
+# What is set instead, and which variable the refusal says to set. No value may be shown.
+UNSAFE = [
+    ("BACKUP_STORE_URL", "file:///srv/hunter2", "BACKUP_STORE_URL to gs://"),
+    ("BACKUP_STORE_URL", "/srv/hunter2", "BACKUP_STORE_URL to gs://"),
+    ("SECRETS_STORE_URL", "file:///srv/hunter2", "SECRETS_STORE_URL to sm://"),
+    ("SECRETS_STORE_URL", "/srv/hunter2", "SECRETS_STORE_URL to sm://"),
+    ("BACKUP_ENCRYPTION", "false", "BACKUP_ENCRYPTION to true"),
+    ("GATEWAY_AUTH", "none", "GATEWAY_AUTH to iap or token"),
+    ("GATEWAY_AUTH", "", "GATEWAY_AUTH to iap or token"),
+    ("GATEWAY_URL", "http://hunter2.example.com", "GATEWAY_URL to https://"),
+    ("GATEWAY_URL", "HTTP://10.0.0.7:3000", "GATEWAY_URL to https://"),
+    ("BACKUP_DATABASE_URL", "postgresql://owner:other@replica/live", "BACKUP_DATABASE_URL to"),
+    ("DAGSTER_DATABASE_URL", "postgresql://x:hunter2@db:5432/live", "DAGSTER_DATABASE_URL to"),
+    ("SCRATCH_DATABASE_URL", "host=db user=x dbname=postgres", "SCRATCH_DATABASE_URL to"),
+]
+SAFE = [
+    ("GATEWAY_URL", "https://ops.example.com"),
+    ("GATEWAY_URL", "http://localhost:3000"),
+    ("GATEWAY_URL", "http://127.0.0.1:3000"),
+    ("GATEWAY_AUTH", "token"),
+    ("BACKUP_ENCRYPTION", "true"),
+    ("SCRATCH_DATABASE_URL", "postgresql://scratch@db:5433/postgres"),
+    ("DAGSTER_DATABASE_URL", "postgresql://owner@db/dagster"),
+    ("BACKUP_DATABASE_URL", "not a connection string, which is named where it is used"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -52,24 +82,93 @@ def test_a_file_of_settings_is_read_and_the_environment_wins(
     assert (settings.lock_timeout_seconds, settings.backup_compression_level) == (8, 9)
 
 
-def test_production_refuses_embedded_defaults_in_one_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    _set(monkeypatch, ENVIRONMENT="production")
+def _refusal() -> str:
     with pytest.raises(ConfigurationError) as caught:
         load_settings()
     message = str(caught.value)
+    assert message.startswith("bad configuration: ENVIRONMENT=production ")
     assert "\n" not in message
-    for name in PRODUCTION.keys() - {"ENVIRONMENT"}:
-        assert name in message
+    assert "hunter2" not in message
+    assert "s3cret" not in message
+    return message.removeprefix("bad configuration: ENVIRONMENT=production ")
 
 
-@pytest.mark.parametrize("missing", sorted(PRODUCTION.keys() - {"ENVIRONMENT"}))
+def test_production_refuses_every_unsafe_default_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _set(monkeypatch, ENVIRONMENT="production")
+    needed = [name.upper() for name in Settings.model_fields if name.upper() in _EMBEDDED]
+    assert _refusal() == (
+        f"runs on nothing embedded: set {', '.join(needed)}; "
+        "opens its gateway to nobody unknown: set GATEWAY_AUTH to iap or token"
+    )
+
+
+@pytest.mark.parametrize("missing", _EMBEDDED)
 def test_production_needs_each_of_them(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     _set(monkeypatch, **{name: v for name, v in PRODUCTION.items() if name != missing})
-    with pytest.raises(ConfigurationError, match=f"needs {missing} to be set") as caught:
-        load_settings()
-    assert "hunter2" not in str(caught.value)
+    assert _refusal() == f"runs on nothing embedded: set {missing}"
+
+
+@pytest.mark.parametrize(("name", "value", "advice"), UNSAFE)
+def test_production_refuses_what_is_unsafe(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, advice: str
+) -> None:
+    _set(monkeypatch, **{**PRODUCTION, name: value})
+    refusal = _refusal()
+    assert refusal.count(": set ") == 1
+    assert f": set {advice}" in refusal
+    _set(monkeypatch, ENVIRONMENT="staging")
+    load_settings()
+
+
+@pytest.mark.parametrize(("name", "value"), SAFE)
+def test_production_takes_what_is_safe(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    _set(monkeypatch, **{**PRODUCTION, name: value})
+    load_settings()
+
+
+def test_production_names_all_that_is_unsafe_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = PRODUCTION["DATABASE_URL"]
+    databases = {name: url for name in PRODUCTION if name.endswith("DATABASE_URL")}
+    stores = {"BACKUP_STORE_URL": "/srv/s3cret", "SECRETS_STORE_URL": "/srv/s3cret"}
+    others = {"BACKUP_ENCRYPTION": "no", "GATEWAY_AUTH": "none", "GATEWAY_URL": "http://s3cret.de"}
+    _set(monkeypatch, ENVIRONMENT="production", **databases, **stores, **others)
+    refused = re.findall(r": set (\w+)", _refusal())
+    assert sorted(refused) == sorted({*databases, *stores, *others} - {"DATABASE_URL"})
+
+
+def test_a_process_need_not_know_databases_that_are_none_of_its_business(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nowhere = "postgresql://none@none.invalid/none"
+    databases = {name: nowhere for name in PRODUCTION if name.endswith("DATABASE_URL")}
+    _set(monkeypatch, **{**PRODUCTION, **databases})
+    load_settings()
+
+
+@pytest.mark.parametrize(
+    ("url", "is_told"),
+    [
+        ("postgresql://u@db.example.com/live", True),
+        ("postgresql://u@10.0.0.7/live?sslmode=prefer", True),
+        ("postgresql://u@10.0.0.7/live?sslmode=disable", True),
+        ("postgresql://u@10.0.0.7/live?sslmode=allow", True),
+        ("postgresql://u@10.0.0.7/live?sslmode=require", False),
+        ("postgresql://u@10.0.0.7/live?sslmode=verify-full", False),
+        ("host=/cloudsql/project:region:instance dbname=live", False),
+        ("postgresql://u@127.0.0.1/live", False),
+        ("postgresql://u@localhost/live", False),
+        ("postgresql://u@none.invalid/live", False),
+        ("dbname=live", False),
+        ("nonsense", False),
+    ],
+)
+def test_a_connection_that_may_be_read_on_its_way(url: str, is_told: bool) -> None:
+    settings = Settings(_env_file=None, database_url=SecretStr(url))
+    assert unencrypted(settings) == (["DATABASE_URL"] if is_told else [])
 
 
 def test_production_with_everything_set_starts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from agentarmy_ops.doctor.backup_role import check_backup_role
 from agentarmy_ops.doctor.client_tools import check_bin_dirs, check_client_tools
 from agentarmy_ops.doctor.dagster_storage import check_dagster_storage, check_sqlalchemy
 from agentarmy_ops.doctor.disk import WRITABLE, check_disk, check_writable
+from agentarmy_ops.doctor.environment import check_environment
 from agentarmy_ops.doctor.finding import Finding, failed, warn
 from agentarmy_ops.doctor.live_database import DatabaseIdentity, check_same_database, identify
 from agentarmy_ops.doctor.lock_budget import check_lock_budget
@@ -62,6 +63,7 @@ def examine(runtime: Runtime, *, fix: bool = False) -> Iterator[Finding]:
 
     With ``fix``, what killed processes left behind is removed. Nothing else is changed.
     """
+    yield from check_environment(runtime.settings)
     yield from check_bin_dirs(runtime.bin_dirs)
     live: DatabaseIdentity | None = None
     try:

@@ -2,7 +2,8 @@
 
 Each field is the variable of the same name in capitals. ``.env.example`` lists them all (a
 test keeps the two equal). With none set, everything runs on embedded servers below
-``AGENTARMY_HOME``; ``ENVIRONMENT=production`` refuses that.
+``AGENTARMY_HOME``; ``ENVIRONMENT=production`` refuses that, and more
+(:mod:`agentarmy_ops.settings.production`).
 """
 
 from agentarmy_ops.settings.backups import Environment

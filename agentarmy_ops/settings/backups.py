@@ -2,9 +2,8 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 
@@ -23,7 +22,7 @@ class BackupSettings(BaseSettings):
     environment: Environment = Field(
         Environment.DEVELOPMENT,
         description=(
-            "development, testing, staging or production; production refuses embedded defaults"
+            "development, testing, staging or production; production refuses what is unsafe"
         ),
     )
     agentarmy_home: Path = Field(
@@ -176,22 +175,6 @@ class BackupSettings(BaseSettings):
         if value not in (16, 18):
             raise ValueError("the embedded PostgreSQL comes as 16 or 18")
         return value
-
-    @model_validator(mode="after")
-    def _no_embedded_in_production(self) -> Self:
-        if self.environment is Environment.PRODUCTION:
-            needed = (
-                "database_url",
-                "backup_database_url",
-                "dagster_database_url",
-                "scratch_database_url",
-                "backup_store_url",
-                "secrets_store_url",
-            )
-            missing = [name.upper() for name in needed if getattr(self, name) is None]
-            if missing:
-                raise ValueError(f"ENVIRONMENT=production needs {', '.join(missing)} to be set")
-        return self
 
     @property
     def encrypts_backups(self) -> bool:

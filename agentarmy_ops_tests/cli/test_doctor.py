@@ -69,6 +69,7 @@ def test_a_sound_setup(cli: Cli, doctor: Doctor, provision: Provision) -> None:
     assert examined.outcome.json["level"] == "ok"
     assert all(f.keys() == {"check", "level", "message", "advice"} for f in examined.findings)
     assert {f["check"] for f in examined.findings} == {
+        "environment",
         "live-database",
         "client-tools",
         "backup-role",
@@ -145,6 +146,36 @@ def test_backup_role_that_can_write(
     assert examined.outcome.code == 0
     assert examined.outcome.json["level"] == "warn"
     assert "not read-only" in examined.of("backup-role", "warn")[0]
+
+
+def test_staging_hears_what_production_would_refuse(
+    doctor: Doctor, environment: Environment
+) -> None:
+    assert doctor().of("environment", "ok") == ["ENVIRONMENT=testing"]
+    nowhere = "postgresql://backup@nowhere.example/db"
+    environment(ENVIRONMENT="staging", BACKUP_ENCRYPTION="false", BACKUP_DATABASE_URL=nowhere)
+    examined = doctor()
+    warnings = {f["advice"]: f["message"] for f in examined.findings if f["check"] == "environment"}
+    assert {advice.split()[1] for advice in warnings if advice.startswith("set ")} >= {
+        "BACKUP_STORE_URL,",
+        "BACKUP_ENCRYPTION",
+        "GATEWAY_AUTH",
+    }
+    assert warnings.pop("add sslmode=verify-full, or require, to it").startswith(
+        "BACKUP_DATABASE_URL leads over a network"
+    )
+    assert all(m.startswith("ENVIRONMENT=production ") for m in warnings.values())
+    assert "environment" in examined.warning
+
+
+def test_production_does_not_begin_with_what_is_unsafe(cli: Cli, environment: Environment) -> None:
+    environment(ENVIRONMENT="production")
+    for command in (("doctor",), ("serve",), ("backup", "--all"), ("tenant", "list")):
+        outcome = cli(*command)
+        assert (outcome.code, outcome.stdout) == (2, "")
+        assert outcome.stderr.startswith("Error: bad configuration: ENVIRONMENT=production ")
+        assert outcome.stderr.count("\n") == 1
+        assert "set GATEWAY_AUTH to iap or token" in outcome.stderr
 
 
 @pytest.mark.parametrize(

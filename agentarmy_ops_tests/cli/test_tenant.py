@@ -201,10 +201,13 @@ def test_an_unknown_tenant_is_one_line(
 
 def test_sample_data(cli: Cli, provision: Provision, environment: Callable[..., None]) -> None:
     provision("acme")
+    environment(BACKUP_STORE_URL="gs://bucket", SECRETS_STORE_URL="sm://project")
+    environment(DAGSTER_DATABASE_URL="postgresql://elsewhere/dagster", GATEWAY_AUTH="iap")
     for refused in ("staging", "production"):
-        environment(ENVIRONMENT=refused, BACKUP_STORE_URL="/nowhere", SECRETS_STORE_URL="/nowhere")
+        environment(ENVIRONMENT=refused)
         outcome = cli("tenant", "sample-data", "acme", "--rows", "400")
         assert outcome.code == 2
+        assert "bad configuration" not in outcome.stderr
         assert refused in outcome.stderr
     environment(ENVIRONMENT="development")
     outcome = cli("tenant", "sample-data", "acme", "--rows", "400")

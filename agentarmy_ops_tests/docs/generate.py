@@ -25,8 +25,8 @@ _HEAD = """\
 # servers below AGENTARMY_HOME; ENVIRONMENT=production refuses that. Copy this file to .env and
 # remove the # before what you change. More in docs/configuration.md.
 #
-# DAGSTER_HOME is not a setting of ours but Dagster's: the folder with dagster.yaml. Dagster reads
-# it from the environment only, so export it in the shell; make and agentarmy-ops do without.
+# What other programs read (DAGSTER_HOME, PORT, ...) has no effect here: they read the environment
+# only. docs/configuration.md lists it; make and agentarmy-ops do without.
 """
 _TABLE = re.compile(r"(<!-- settings: begin[^\n]*-->\n).*(<!-- settings: end -->)", re.DOTALL)
 

@@ -31,3 +31,10 @@ def anchors_of(page: Path) -> set[str]:
     """What the headings of a page are called in links."""
     headings = re.findall(r"^#+ (.*)$", _FENCE.sub("", page.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def documented_variables(root: Path) -> set[str]:
+    """Variables of other programs that ``docs/configuration.md`` lists."""
+    page = (root / "docs" / "configuration.md").read_text()
+    section = page.partition("## Variables of other programs")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([A-Z_]+)` \| ", section, re.MULTILINE))

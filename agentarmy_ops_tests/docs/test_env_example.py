@@ -6,8 +6,18 @@ from pathlib import Path
 import pytest
 
 from agentarmy_ops.settings import Settings, load_settings
+from agentarmy_ops_tests.docs.pages import documented_variables
 
 _BLOCK = re.compile(r"((?:^# .*\n)+)^#([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
+
+# How the package, Dagster's configuration and the image name what they read or set.
+_READ = {
+    "agentarmy_ops/**/*.py": re.compile(r"""(?:environ(?:\.get\(|\[)|envvar=)"([A-Z_]+)\""""),
+    "**/dagster*.yaml": re.compile(r"\benv: *([A-Z_]+)"),
+    "Dockerfile": re.compile(r"^(?:ENV|   ) +([A-Z_]+)=", re.MULTILINE),
+}
+# The image's, of programs that everybody knows.
+_WELL_KNOWN = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
 
 
 def _described(root: Path) -> dict[str, str]:
@@ -40,3 +50,17 @@ def test_uncommented_it_is_the_default_configuration(
     from_file = load_settings()
     (tmp_path / ".env").unlink()
     assert from_file == load_settings()
+
+
+def test_every_variable_that_is_read_is_a_setting_or_documented_as_another_program_s(
+    repository_root: Path,
+) -> None:
+    read = {
+        name
+        for pattern, variable in _READ.items()
+        for path in repository_root.glob(pattern)
+        for name in variable.findall(path.read_text())
+    }
+    assert {"PORT", "DAGSTER_HOME", "AGENTARMY_HOME"} <= read
+    not_ours = read - _WELL_KNOWN - {name.upper() for name in Settings.model_fields}
+    assert not_ours == documented_variables(repository_root)

@@ -10,7 +10,13 @@ import pytest
 
 from agentarmy_ops.cli.app import cli
 from agentarmy_ops.settings import Settings
-from agentarmy_ops_tests.docs.pages import anchors_of, code_of, links_of, pages
+from agentarmy_ops_tests.docs.pages import (
+    anchors_of,
+    code_of,
+    documented_variables,
+    links_of,
+    pages,
+)
 
 _ROOT = Path(__file__).parents[2]
 _PAGES = pytest.mark.parametrize(
@@ -18,8 +24,6 @@ _PAGES = pytest.mark.parametrize(
 )
 # Names in capitals that are other programs'.
 _OTHERS = {
-    "DAGSTER_HOME",
-    "XDG_RUNTIME_DIR",
     "ON_ERROR_STOP",
     "LC_MESSAGES",
     "_AGENTARMY_OPS_COMPLETE",
@@ -29,7 +33,7 @@ _OTHERS = {
     "STORAGE_EMULATOR_HOST",
     "PROMETHEUS_MULTIPROC_DIR",
     "REPOSITORY_URL",
-}
+} | documented_variables(_ROOT)
 _VARIABLE = re.compile(r"(?<![\w.])_?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w.])")
 
 
