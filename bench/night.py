@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import psutil
+import yaml
 from dagster import EventLogEntry
 from dagster_postgres.event_log import PostgresEventLogStorage
 
@@ -37,11 +40,14 @@ _SAMPLE = 200  # tenants whose events are written again
 
 @dataclass
 class Night:
-    """One instance of Dagster over a fleet, below a folder of its own."""
+    """One instance of Dagster over a fleet, below a folder of its own: as ``dagster.yaml`` says
+    after ``change`` was called with it, and with these settings."""
 
     folder: Path
     fleet: Fleet
     storage: ConnInfo
+    settings: Mapping[str, str] = field(default_factory=dict)
+    change: Callable[[dict[str, Any]], object] = lambda _: None
     _home: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -50,6 +56,10 @@ class Night:
         root = Path(__file__).parent.parent
         for name in ("dagster.yaml", "workspace.yaml"):
             shutil.copy(root / name, self._home)
+        instance = self._home / "dagster.yaml"
+        document = yaml.safe_load(instance.read_text())
+        self.change(document)
+        instance.write_text(yaml.safe_dump(document))
         OpsPostgresStorage(self.storage.url)  # makes the tables
         events = OpsEventLogStorage(self.storage.url)
         events.add_dynamic_partitions(PARTITIONS_NAME, [t.slug for t in self.fleet.tenants])
@@ -57,7 +67,7 @@ class Night:
         for sensor in _SENSORS:
             workspace = str(self._home / "workspace.yaml")
             command = [_program("dagster"), "sensor", "stop", sensor, "-w", workspace]
-            run(command, environment=self._variables())
+            run(command, environment=self.variables())
 
     def measure(self) -> Row:
         """Let the schedule tick once; seconds after the tick.
@@ -65,9 +75,8 @@ class Night:
         Raises:
             RuntimeError: the night did not end well.
         """
-        tick = (datetime.now(UTC) + _START).replace(second=0, microsecond=0) + timedelta(minutes=1)
-        say(f"  waiting for the tick at {tick:%H:%M} UTC")
-        with self._daemon(tick), self.storage.connect(autocommit=True) as connection:
+        tick = next_tick()
+        with self.daemon(tick), self.storage.connect(autocommit=True) as connection:
             deadline = tick.timestamp() + _PATIENCE
             while time.time() < deadline:
                 rows = connection.execute(load_sql(__file__, "night_events")).fetchall()
@@ -102,10 +111,15 @@ class Night:
         entries = [entry for same in kinds.values() for entry in same[:sample]]
         return 1000 * seconds(partial(_store, target, entries)) / sample
 
+    @property
+    def store(self) -> Path:
+        """The folder of the backups."""
+        return self.folder / "backups"
+
     @contextmanager
-    def _daemon(self, tick: datetime) -> Iterator[None]:
+    def daemon(self, tick: datetime) -> Iterator[psutil.Process]:
         """The daemon and the code location, with one tick of the schedule at that minute."""
-        variables = self._variables() | {"NIGHTLY_BACKUP_CRON": f"{tick:%M %H} * * *"}
+        variables = self.variables() | {"NIGHTLY_BACKUP_CRON": f"{tick:%M %H} * * *"}
         with (self._home / "daemon.log").open("wb") as log:
             process = subprocess.Popen(
                 [_program("dagster-daemon"), "run", "-w", str(self._home / "workspace.yaml")],
@@ -117,12 +131,13 @@ class Night:
                 start_new_session=True,
             )
             try:
-                yield
+                yield psutil.Process(process.pid)
             finally:
                 process.send_signal(signal.SIGINT)
                 process.wait()
 
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """What the daemon and its runs are given."""
         return {
             "ENVIRONMENT": "testing",
             "DAGSTER_HOME": str(self._home),
@@ -130,9 +145,17 @@ class Night:
             "DATABASE_URL": self.fleet.database.with_params(user=OWNER_ROLE).url,
             "BACKUP_DATABASE_URL": self.fleet.conninfo.url,
             "DAGSTER_DATABASE_URL": self.storage.url,
-            "BACKUP_STORE_URL": (self.folder / "backups").as_uri(),
+            "BACKUP_STORE_URL": self.store.as_uri(),
             "SCHEDULE_TIMEZONE": "UTC",
+            **self.settings,
         }
+
+
+def next_tick() -> datetime:
+    """The next minute that leaves time to start a daemon."""
+    tick = (datetime.now(UTC) + _START).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    say(f"  waiting for the tick at {tick:%H:%M} UTC")
+    return tick
 
 
 def _store(storage: PostgresEventLogStorage, entries: Sequence[EventLogEntry]) -> None:

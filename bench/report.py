@@ -60,6 +60,16 @@ def goal_rows(goals: Iterable[Goal]) -> list[Row]:
     return [{"goal": goal.text, "measured": goal.measured, "reached": goal.word} for goal in goals]
 
 
+def turned(rows: Sequence[Row]) -> list[Row]:
+    """The table with a column for each row: for tables that are wider than a page."""
+    first, *columns = columns_of(rows)
+    names = [show(row.get(first)) for row in rows]
+    return [
+        {first: column, **{name: row.get(column) for name, row in zip(names, rows, strict=True)}}
+        for column in columns
+    ]
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """Rows as a Markdown table."""
     columns = columns_of(rows)

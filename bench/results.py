@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from bench.report import Goal, Row, goal_rows, markdown
+from bench.report import Goal, Row, goal_rows, markdown, turned
 from bench.section import Section
 from bench.sections import SECTIONS
 
@@ -83,6 +83,20 @@ def publish(results: Results, plot: Path | None) -> None:
     if plot:
         (_DOCS / _IMAGE).write_bytes(plot.read_bytes())
     (_DOCS / "performance-results.md").write_text(render(results, str(_IMAGE) if plot else None))
+    for section in SECTIONS:
+        if parts := [part for part in results.of(section) if part.rows]:
+            _quote(section, parts)
+
+
+def _quote(section: Section, parts: Sequence[Part]) -> None:
+    """Write the section's figures, a column for each row, where a page asks for them."""
+    begin, end = f"<!-- bench {section.name}: begin -->\n", f"<!-- bench {section.name}: end -->"
+    rows = [row for part in parts for row in part.rows]
+    text = f"\n{markdown(turned(rows))}\n{'; '.join(_when(part) for part in parts)}.\n\n"
+    for page in sorted(_DOCS.glob("*.md")):
+        before, found, rest = page.read_text().partition(begin)
+        if found:
+            page.write_text(before + begin + text + end + rest.partition(end)[2])
 
 
 def render(results: Results, image: str | None) -> str:

@@ -7,6 +7,7 @@ from bench.sections import (
     fleet,
     fleetpage,
     gateway,
+    history,
     large,
     memory,
     nightly,
@@ -14,6 +15,7 @@ from bench.sections import (
     profile,
     stages,
     verify,
+    workers,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -25,6 +27,8 @@ SECTIONS: tuple[Section, ...] = (
     stages.SECTION,
     memory.SECTION,
     nightly.SECTION,
+    workers.SECTION,
+    history.SECTION,
     catalog.SECTION,
     exporter.SECTION,
     fleetpage.SECTION,
