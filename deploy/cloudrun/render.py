@@ -93,6 +93,9 @@ def _filled(where: str, line: str, values: Mapping[str, str]) -> str:
 def write(files: Mapping[str, str], folder: Path) -> None:
     """Write all files or none: into a folder beside it first."""
     folder.mkdir(parents=True, exist_ok=True)
+    for name in files:
+        if (folder / name).is_dir():
+            raise RefusedError(f"{folder / name} is a folder")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".render-") as work:
         for name, text in files.items():
             (Path(work) / name).write_text(text)
