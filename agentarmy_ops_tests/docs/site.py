@@ -58,6 +58,9 @@ class _RepositoryLinks(Treeprocessor):
 
     def run(self, root: ElementTree.Element) -> None:
         for link in root.iter("a"):
+            if link.get("href") is None:  # a place with a name of its own, in HTML
+                link.tag = "span"
+                continue
             url = urlsplit(link.get("href", ""))
             name = posixpath.normpath(
                 posixpath.join("docs", posixpath.dirname(self.page), url.path)

@@ -33,6 +33,10 @@ _OTHERS = {
     "STORAGE_EMULATOR_HOST",
     "PROMETHEUS_MULTIPROC_DIR",
     "REPOSITORY_URL",
+    # Of GitHub's environments.
+    "WORKLOAD_IDENTITY_PROVIDER",
+    "DEPLOY_SERVICE_ACCOUNT",
+    "IMAGE_REPOSITORY",
 } | documented_variables(_ROOT)
 _VARIABLE = re.compile(r"(?<![\w.])_?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w.])")
 
