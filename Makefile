@@ -50,7 +50,7 @@ pytest: $(STAMP) ## Run the tests alone, with coverage
 
 .PHONY: smoke
 smoke: $(STAMP) ## Take one tenant through provisioning, backup and verification, as CI does
-	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/smoke
+	PYTHONPATH=. $(BIN)/python -m agentarmy_ops_tests.smoke
 
 .PHONY: lint
 lint: $(STAMP) lint-workflows lint-yaml lint-shell ## Run ruff, mypy, the architecture contracts and the three below
@@ -62,9 +62,9 @@ lint: $(STAMP) lint-workflows lint-yaml lint-shell ## Run ruff, mypy, the archit
 .PHONY: lint-workflows
 lint-workflows: $(STAMP) ## Check GitHub's workflows by zizmor, their schema and actionlint
 	$(BIN)/zizmor --offline --quiet --no-progress --strict-collection --persona pedantic .github .pre-commit-config.yaml
-	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/check-jsonschema --quiet --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
-	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	.ci/actionlint/run
 
 .PHONY: lint-yaml
@@ -82,6 +82,10 @@ lint-shell: $(STAMP) ## Check all shell scripts by shellcheck
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: image-test
+image-test: ## Build the image and prove that it works, with docker or podman
+	$(PYTHON) deploy/image/test.py
 
 .PHONY: docs
 docs: $(STAMP) ## Build the documentation as a site, in site/; a warning is an error
