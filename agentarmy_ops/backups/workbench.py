@@ -8,8 +8,12 @@ from functools import partial
 
 from agentarmy_ops.backups.dump import DumpOptions, pg_dump
 from agentarmy_ops.backups.findings import Findings
+from agentarmy_ops.backups.lock_budget import reserve
 from agentarmy_ops.backups.manifest import Manifest
+from agentarmy_ops.backups.plan import CATALOGUE_LOCKS
+from agentarmy_ops.backups.queries import query
 from agentarmy_ops.backups.scratch_restore import RestoreProcess, pg_restore
+from agentarmy_ops.backups.snapshot import no_timeouts
 from agentarmy_ops.backups.stopping import Stop
 from agentarmy_ops.errors import VerificationError
 from agentarmy_ops.postgres.conninfo import ConnInfo
@@ -38,14 +42,24 @@ class Bench:
             database, self.tools, manifest, stop=self.stop, all_or_nothing=self.shared
         )
 
+    @contextmanager
     def dump(
         self, database: ConnInfo, selection: Sequence[str], lc_monetary: str
-    ) -> AbstractContextManager[io.FileIO]:
-        """Stream an archive of what ``selection`` says."""
+    ) -> Iterator[io.FileIO]:
+        """Stream an archive of what ``selection`` says, when the scratch server has room for it
+        beside the dumps of others."""
         options = DumpOptions(
             self.tools, lc_monetary, started=lambda process: self.stop.ends(process.kill)
         )
-        return pg_dump(database, options, selection)
+        with (
+            database.connect(autocommit=True) as session,
+            self.stop.ends(session.cancel),
+        ):
+            no_timeouts(session)
+            (found,) = query(session, "dumped_relations")
+            reserve(session, CATALOGUE_LOCKS + found["relations"], self.stop)
+            with pg_dump(database, options, selection) as stream:
+                yield stream
 
 
 def look_up(findings: Findings, manifest: Manifest) -> tuple[ClientTools, ScratchServer]:

@@ -16,11 +16,12 @@ from agentarmy_ops.backups.commit import Work
 from agentarmy_ops.backups.create import BackupOutcome, back_up_tenants
 from agentarmy_ops.backups.lock_budget import CONNECTIONS_OF_A_DUMP, LOCK_CLASS, reserve
 from agentarmy_ops.backups.stopping import Stop
+from agentarmy_ops.backups.verdict import Status
 from agentarmy_ops.errors import BackupError, DatabaseError
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops.postgres.embedded import start_embedded, stop_embedded
 from agentarmy_ops_tests.backups.watched import WatchedStore
-from agentarmy_ops_tests.fix_backups import Lab, make_database
+from agentarmy_ops_tests.fix_backups import Backups, Lab, make_database
 from agentarmy_ops_tests.fix_postgres import TEST_CONFIGURATION
 
 CONNECTIONS, LOCKS_EACH = 40, 32
@@ -227,6 +228,23 @@ def test_dumps_leave_half_of_the_connections(
     assert reserved(observer) == [1] * MOST_DUMPS
     sessions[0].close()
     turn.result(LONGEST_WAIT)
+
+
+def test_a_verification_waits_for_the_locks_of_the_scratch_server(
+    backups: Backups, waiters: ThreadPoolExecutor
+) -> None:
+    server = backups.lab.scratch_server
+    with (
+        server.connect(autocommit=True) as holder,
+        server.connect(autocommit=True) as observer,
+    ):
+        reserve(holder, 10**6, Stop())
+        verdicts = waiters.submit(backups.lab.verify, backups.ref("acme"))
+        until(observer, 1)
+        assert not verdicts.done()
+        holder.close()
+        (verdict,) = verdicts.result(LONGEST_WAIT)
+    assert verdict.status is Status.VERIFIED
 
 
 def test_a_batch_that_waits_is_stopped_at_once(small_server: ConnInfo, tmp_path: Path) -> None:
