@@ -38,6 +38,12 @@ _OTHERS = {
     "DEPLOY_SERVICE_ACCOUNT",
     "IMAGE_REPOSITORY",
 } | documented_variables(_ROOT)
+# What differs between environments of Cloud Run.
+_OTHERS |= set(
+    re.findall(
+        "^([A-Z_]+)=", (_ROOT / "deploy/cloudrun/environments/staging.env").read_text(), re.M
+    )
+)
 _VARIABLE = re.compile(r"(?<![\w.])_?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w.])")
 
 
