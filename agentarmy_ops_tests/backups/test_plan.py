@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from agentarmy_ops.backups.dump import schema_patterns
 from agentarmy_ops.backups.plan import (
+    CATALOGUE_LOCKS,
     FEWEST_RELATIONS,
     LARGE_BYTES,
     BatchLimits,
     TenantSize,
+    locks_of,
     measure,
     plan_batches,
 )
@@ -151,3 +153,8 @@ def _locked_by_a_dump(database: ConnInfo, schema: str, major: int) -> int:
         assert connected
     assert process.returncode == 0
     return most
+
+
+def test_a_dump_takes_the_locks_of_its_tenants_and_of_the_catalogue() -> None:
+    assert locks_of([_size(1, 10, 0), _size(2, 7, 0)]) == CATALOGUE_LOCKS + 17
+    assert locks_of([]) == CATALOGUE_LOCKS
