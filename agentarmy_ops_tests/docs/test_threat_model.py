@@ -48,7 +48,7 @@ def test_each_threat_has_tests_that_exist() -> None:
         ("[nothing]", "[of nothing]", "no test_of_nothing in"),
         ("attacks/test_tokens.py)", "attacks/test_token.py)", "test_token.py"),
         (
-            "[`test_split`](../agentarmy_ops_tests/archive/test_split.py)",
+            "[split](../agentarmy_ops_tests/archive/test_split.py)",
             "a test",
             "something else",
         ),
