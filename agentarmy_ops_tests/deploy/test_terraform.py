@@ -54,6 +54,13 @@ def test_it_is_formatted() -> None:
 
 
 @needs_terraform
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_the_examples_are_formatted(name: str) -> None:
+    example = (TERRAFORM / f"environments/{name}.tfvars.example").read_text()
+    assert terraform(TERRAFORM, "fmt", "-", stdin=example).stdout == example
+
+
+@needs_terraform
 @pytest.mark.parametrize("name", ["buckets.tf", "environments/broken.tfvars"])
 def test_broken_formatting_is_found(copy: Path, name: str) -> None:
     (copy / name).write_text('locals {\n     x="y"\n}\n' if name.endswith(".tf") else 'x="y"\n')
