@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 import threading
 import time
 from collections import Counter
@@ -121,7 +122,8 @@ def _cloud_run(variant: Variant, logs: Path) -> Iterator[_Started]:
     from bench.cloud_run import ADDRESS, JOB  # noqa: PLC0415
 
     root = str(Path(__file__).parent.parent)
-    started = _Started(environment={"PATH": os.environ["PATH"], "PYTHONPATH": root})
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    started = _Started(environment={"PATH": path, "PYTHONPATH": root})
     logs.mkdir(parents=True)
     double = CloudRun({JOB}, started.environment, logs=logs)
     started.settings = {ADDRESS: double.address, "PYTHONPATH": root}
