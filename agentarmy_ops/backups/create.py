@@ -1,6 +1,6 @@
 """Back up tenants: in few batches, several at once, and none of them at the expense of others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -26,13 +26,16 @@ _HOPELESS = 5
 
 def back_up_tenants(
     source: BackupSource, store: Store, tenants: Sequence[Tenant], *, run_id: str | None = None
-) -> Iterator[BackupOutcome]:
+) -> Generator[BackupOutcome, None, None]:
     """Back up tenants; yields each outcome as soon as it is known, in any order.
 
     They are dumped in batches (:mod:`agentarmy_ops.backups.plan`), each from one snapshot, and
     each tenant under its advisory lock. A tenant that fails does not stop the others: when a whole
     batch fails, it is tried again in halves until the tenant is found that it fails with. Tenants
     that another session works on come last, and are waited for.
+
+    What runs is ended when the generator is closed: dumps are cancelled, and what is not complete
+    is no backup.
 
     Raises:
         OpsError: before the first outcome, when no tenant can be backed up at all: the server

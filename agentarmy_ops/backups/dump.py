@@ -4,6 +4,7 @@ import io
 import re
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from agentarmy_ops.tenants.slug import SCHEMA_PREFIX
 
 # Statistics (written by 18 when asked) are the server's to make again, and never the same twice.
 _STATISTICS_MAJOR = 18
+# Cloud Run and Docker kill after 10.
+_CANCEL_SECONDS = 3
 _PLAIN = re.compile(r"[a-z0-9_]+")
 _ALTERNATIVES = 50
 # Of one recursive query over pg_depend (buildMatViewRefreshDependencies in pg_dump.c) the planner
@@ -76,7 +79,7 @@ def pg_dump(
 ) -> Iterator[io.FileIO]:
     """Stream an uncompressed custom-format archive of what ``selection`` says.
 
-    If the block ends early, by an exception or unread data, pg_dump is killed.
+    If the block ends early, by an exception or unread data, pg_dump is cancelled.
 
     Raises:
         ClientToolError: at the end of the block, when pg_dump failed; its first complaint is in
@@ -114,12 +117,23 @@ def pg_dump(
                     raise _error(complaints, returncode, options) from None
                 raise
             except BaseException:
-                process.kill()
+                cancel(process)
                 process.wait()
                 raise
         # Closing the pipe before the end stops pg_dump by SIGPIPE, which is a failure too.
         if returncode := process.wait():
             raise _error(complaints, returncode, options)
+
+
+def cancel(process: "subprocess.Popen[bytes]") -> None:
+    """End a pg_dump, from any thread. Told by SIGTERM, it has the server cancel its query, which
+    may wait for a lock: a killed client's session waits on, and keeps the tables locked that it
+    has locked already. One that has not ended after some seconds is killed; nothing waits here.
+    """
+    process.terminate()
+    killer = threading.Timer(_CANCEL_SECONDS, process.kill)
+    killer.daemon = True
+    killer.start()
 
 
 def _error(complaints: IO[bytes], returncode: int, options: DumpOptions) -> ClientToolError:

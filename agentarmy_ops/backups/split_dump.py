@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from agentarmy_ops.archive.data import Sink, ignore
 from agentarmy_ops.archive.describe import Description
 from agentarmy_ops.archive.split import Part, split
 from agentarmy_ops.backups.commit import Begun, View
-from agentarmy_ops.backups.dump import pg_dump, schema_patterns
+from agentarmy_ops.backups.dump import cancel, pg_dump, schema_patterns
 from agentarmy_ops.backups.inventory import Inventory
 from agentarmy_ops.backups.manifest import Encryption, Manifest, TenantFacts
 from agentarmy_ops.backups.pipeline import ArchiveWriter
@@ -117,7 +118,9 @@ class SplitDump:
             ClientToolError, ArchiveError: pg_dump, or what it wrote, failed; tenants that were
                 not reported have no backup.
         """
-        options = replace(self._view.options, started=lambda process: self._stop.ends(process.kill))
+        options = replace(
+            self._view.options, started=lambda process: self._stop.ends(partial(cancel, process))
+        )
         schemas = list(self._tenants)
         conninfo = self._view.work.source.conninfo
         complete: Part | None = None

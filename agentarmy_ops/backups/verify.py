@@ -28,7 +28,7 @@ from agentarmy_ops.postgres.reasons import reason
 from agentarmy_ops.postgres.scratch import ScratchServer
 
 
-def verify_backups(verifier: Verifier, refs: Sequence[BackupRef]) -> Iterator[Verdict]:
+def verify_backups(verifier: Verifier, refs: Sequence[BackupRef]) -> Generator[Verdict, None, None]:
     """Verify tenants' backups, by the platform backups they are restored upon, several at once;
     yields each verdict as it is reached. Verdicts other than ``error`` are in the store then.
 

@@ -1,6 +1,7 @@
 """``agentarmy-ops backup``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,9 +85,11 @@ def backup(slugs: tuple[str, ...], every: bool, platform: bool | None, as_json: 
     source, store = runtime.source(), runtime.store
     results: list[_Result] = []
     with progress("Backing up", len(tenants) + (platform is not False)) as report:
-        for result in _back_up(source, store, tenants):
-            results.append(result)
-            report(result.line)
+        # Closed at once when the command is told to end, wherever that meets it.
+        with closing(_back_up(source, store, tenants)) as backed_up:
+            for result in backed_up:
+                results.append(result)
+                report(result.line)
         if platform is not False:
             try:
                 results.append(_Result(None, back_up_platform(source, store)))
@@ -105,7 +108,9 @@ def backup(slugs: tuple[str, ...], every: bool, platform: bool | None, as_json: 
         raise click.exceptions.Exit(ExitCode.FAILURE)
 
 
-def _back_up(source: BackupSource, store: Store, tenants: Sequence[Tenant]) -> Iterator[_Result]:
+def _back_up(
+    source: BackupSource, store: Store, tenants: Sequence[Tenant]
+) -> Generator[_Result, None, None]:
     """One result for each tenant.
 
     Raises:
@@ -113,9 +118,10 @@ def _back_up(source: BackupSource, store: Store, tenants: Sequence[Tenant]) -> I
     """
     waiting = {tenant.slug for tenant in tenants}
     try:
-        for outcome in back_up_tenants(source, store, tenants) if tenants else ():
-            waiting.remove(outcome.tenant.slug)
-            yield _Result(outcome.tenant.slug, outcome.manifest, outcome.error)
+        with closing(back_up_tenants(source, store, tenants)) as outcomes:
+            for outcome in outcomes:
+                waiting.remove(outcome.tenant.slug)
+                yield _Result(outcome.tenant.slug, outcome.manifest, outcome.error)
     except OpsError as error:
         if len(waiting) == len(tenants):
             raise

@@ -1,6 +1,7 @@
 """``agentarmy-ops verify``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,12 @@ def verify(
     if missing and len(owners) == 1:
         raise missing[0][1]
     verdicts: list[Verdict] = []
-    with progress("Verifying", len(refs)) as report:
-        for verdict in _verdicts(runtime.verifier(identity_file=identity_file), refs):
+    with (
+        progress("Verifying", len(refs)) as report,
+        # Closed at once when the command is told to end, wherever that meets it.
+        closing(_verdicts(runtime.verifier(identity_file=identity_file), refs)) as found,
+    ):
+        for verdict in found:
             verdicts.append(verdict)
             report(f"{verdict.ref.owner}: {verdict.status}")
     verdicts.sort(key=lambda verdict: verdict.ref.owner)  # they come as they are reached
@@ -113,7 +118,7 @@ def _find(
     return refs, missing
 
 
-def _verdicts(verifier: Verifier, refs: Sequence[BackupRef]) -> Iterator[Verdict]:
+def _verdicts(verifier: Verifier, refs: Sequence[BackupRef]) -> Generator[Verdict, None, None]:
     if refs and refs[0].slug is None:
         yield verify_platform(verifier, refs[0])
     else:

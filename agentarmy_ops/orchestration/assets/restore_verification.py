@@ -1,6 +1,7 @@
 """The proof that a tenant's newest backup restores: each materialization is a verdict."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from dagster import (
@@ -73,18 +74,20 @@ def restore_verification(
     failures = Failures(context, "verification")
     try:
         refs = _backups_of_run(runtime, slugs, config.backup_id, failures)
-        for verdict in verify_backups(runtime.verifier(context.run.run_id), refs):
-            slug = str(verdict.slug)
-            metadata = _metadata(verdict, runtime.store)
-            if verdict.status is Status.VERIFIED:
-                yield materialized(context, slug, verdict.backup_id, metadata)
-                continue
-            failures.add(
-                slug,
-                f"{verdict.status}: {verdict.summary}",
-                kind=f"Verdict{verdict.status.title()}",
-            )
-            yield AssetObservation(context.asset_key, partition=slug, metadata=metadata)
+        # Closed at once when the run is told to end, wherever that meets it.
+        with closing(verify_backups(runtime.verifier(context.run.run_id), refs)) as verdicts:
+            for verdict in verdicts:
+                slug = str(verdict.slug)
+                metadata = _metadata(verdict, runtime.store)
+                if verdict.status is Status.VERIFIED:
+                    yield materialized(context, slug, verdict.backup_id, metadata)
+                    continue
+                failures.add(
+                    slug,
+                    f"{verdict.status}: {verdict.summary}",
+                    kind=f"Verdict{verdict.status.title()}",
+                )
+                yield AssetObservation(context.asset_key, partition=slug, metadata=metadata)
     except OpsError as error:
         raise fail(context, error) from None
     failures.fail_if_any(len(slugs))

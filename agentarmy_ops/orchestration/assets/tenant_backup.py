@@ -1,6 +1,7 @@
 """A tenant's newest backup: each materialization is a manifest."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from dagster import (
@@ -67,22 +68,23 @@ def tenant_backup(
     failures = Failures(context, "backup")
     try:
         tenants = tenants_of_run(runtime, slugs, failures)
-        outcomes = back_up_tenants(
-            runtime.source(), runtime.store, tenants, run_id=context.run.run_id
-        )
-        for outcome in outcomes:
-            slug = outcome.tenant.slug
-            if outcome.manifest is None:
-                failures.add(slug, outcome.error or "no backup was made")
-                continue
-            for item in outcome.manifest.left_out:
-                context.log.warning(f"{slug}: {item} is not part of the tenant's backup")
-            yield materialized(
-                context,
-                slug,
-                outcome.manifest.backup_id,
-                manifest_metadata(outcome.manifest, runtime.store),
-            )
+        # Closed at once when the run is told to end, wherever that meets it: dumps are cancelled.
+        with closing(
+            back_up_tenants(runtime.source(), runtime.store, tenants, run_id=context.run.run_id)
+        ) as outcomes:
+            for outcome in outcomes:
+                slug = outcome.tenant.slug
+                if outcome.manifest is None:
+                    failures.add(slug, outcome.error or "no backup was made")
+                    continue
+                for item in outcome.manifest.left_out:
+                    context.log.warning(f"{slug}: {item} is not part of the tenant's backup")
+                yield materialized(
+                    context,
+                    slug,
+                    outcome.manifest.backup_id,
+                    manifest_metadata(outcome.manifest, runtime.store),
+                )
     except OpsError as error:
         raise fail(context, error) from None
     failures.fail_if_any(len(slugs))
