@@ -1,9 +1,11 @@
 """The root of all commands. Each is imported when it is asked for, so that none waits for what
 only another needs."""
 
+import signal
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
@@ -25,10 +27,18 @@ COMMANDS = {
     "prune": "agentarmy_ops.cli.prune:prune",
     "keys": "agentarmy_ops.cli.keys:keys",
     "serve": "agentarmy_ops.cli.serve:serve",
+    "daemon": "agentarmy_ops.cli.daemon:daemon",
+    "code-server": "agentarmy_ops.cli.code_server:code_server",
+    "migrate": "agentarmy_ops.cli.migrate:migrate",
+    "healthcheck": "agentarmy_ops.cli.healthcheck:healthcheck",
     "demo": "agentarmy_ops.cli.demo:demo",
     "up": "agentarmy_ops.cli.up:up",
     "down": "agentarmy_ops.cli.stack:down",
 }
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: what is under way ends as by Ctrl-C, dumps are cancelled."""
 
 
 class RootGroup(click.Group):
@@ -53,6 +63,9 @@ class RootGroup(click.Group):
         except OpsError as error:
             click.echo(f"Error: {one_line(str(error))}", err=True)
             raise click.exceptions.Exit(error.exit_code) from error
+        except Terminated:
+            click.echo("Terminated.", err=True)
+            raise click.exceptions.Exit(ExitCode.TERMINATED) from None
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
@@ -97,4 +110,12 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point."""
+    # First of all: the first process of a container gets no signal that it does not handle.
+    signal.signal(signal.SIGTERM, _terminate)
     cli(prog_name="agentarmy-ops")
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    # One is enough; another would interrupt what cleans up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated

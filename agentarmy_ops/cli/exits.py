@@ -12,3 +12,4 @@ class ExitCode(IntEnum):
     NO_VERDICT = 6
     DIFFERS = 9
     INTERRUPTED = 130
+    TERMINATED = 143

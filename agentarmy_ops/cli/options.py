@@ -68,6 +68,16 @@ identity_file_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click
 )
 
 
+workspace_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--workspace",
+    "workspace_files",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Which code locations are loaded; may be given several times. Without it: workspace.yaml "
+    "of DAGSTER_HOME.",
+)
+
+
 def backup_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``--backup ID``: ``backup_id``, :data:`LATEST` where it is not given."""
     return click.option(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from agentarmy_ops.cli.options import workspace_option
 from agentarmy_ops.observability.logs import configure_logging
 from agentarmy_ops.observability.sentry import start_sentry, watched
 from agentarmy_ops.runtime import Runtime
@@ -15,7 +16,7 @@ Examples:
   agentarmy-ops serve
   GATEWAY_AUTH=token agentarmy-ops serve --host 0.0.0.0 --port 8080
 
-Starts no daemon: schedules, sensors and queued runs need 'dagster-daemon run' besides. With
+Starts no daemon: schedules, sensors and queued runs need 'agentarmy-ops daemon' besides. With
 GATEWAY_AUTH=none it never listens on an address that other machines can reach."""
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -27,14 +28,7 @@ GATEWAY_AUTH=none it never listens on an address that other machines can reach."
     envvar="PORT",
     help="Port to listen on; 0 is any free one. Without it: variable PORT, which Cloud Run sets.",
 )
-@click.option(
-    "--workspace",
-    "workspace_files",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="Which code locations are loaded; may be given several times. Without it: workspace.yaml "
-    "of DAGSTER_HOME.",
-)
+@workspace_option
 def serve(host: str, port: int, workspace_files: tuple[Path, ...]) -> None:
     """Serve the Dagster UI, /fleet, /metrics and /health on one port, until SIGTERM or Ctrl-C."""
     # Loaded here: Dagster takes a second, which --help should not.

@@ -35,6 +35,18 @@ def test_a_port_that_is_taken(
     )
 
 
+@pytest.mark.parametrize("reuse_port", [False, True])
+def test_a_code_server_shares_its_port_with_nobody(cli: Cli, reuse_port: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=reuse_port) as taken:
+        port = taken.getsockname()[1]
+        outcome = cli("code-server", "--port", str(port))
+    assert outcome.code == 2
+    assert outcome.stderr == (
+        f"Error: cannot listen on 127.0.0.1, port {port}: Address already in use; "
+        "give a free one with --port\n"
+    )
+
+
 def test_a_host_that_is_none(
     cli: Cli, environment: Callable[..., None], repository_root: Path
 ) -> None:
