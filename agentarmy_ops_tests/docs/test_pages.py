@@ -31,6 +31,8 @@ _OTHERS = {
     "DAGSTER_EVENT_BATCH_SIZE",
     "GOOGLE_APPLICATION_CREDENTIALS",
     "STORAGE_EMULATOR_HOST",
+    "AGENTARMY_IMAGE",  # of compose.yaml
+    "DAGSTER_CHART",  # of a test
     "PROMETHEUS_MULTIPROC_DIR",
     "REPOSITORY_URL",
     # Of GitHub's environments.

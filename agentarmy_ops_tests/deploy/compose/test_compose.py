@@ -115,7 +115,7 @@ def _service(file: Object, name: str) -> Any:
         ),
         (lambda f: f["volumes"].update(code=None), "not in memory"),
         (
-            lambda f: f["volumes"]["code"]["driver_opts"].update(o="size=1m"),
+            lambda f: f["volumes"]["code"]["driver_opts"].update(o="uid=10001"),
             "socket is open to others",
         ),
         (lambda f: _service(f, "daemon")["volumes"].pop(), "daemon: does not see the socket"),

@@ -31,7 +31,8 @@ def _secrets() -> dict[str, str]:
     """Names of the settings that come from secrets, with the secret of each."""
     return {
         item["secretKey"]: item["remoteRef"]["key"]
-        for item in find("ExternalSecret", "agentarmy-settings")["spec"]["data"]
+        for name in ("agentarmy-settings", "agentarmy-gateway")
+        for item in find("ExternalSecret", name)["spec"]["data"]
     }
 
 
@@ -122,7 +123,8 @@ def _last(pod: Object) -> Any:
 
 
 def _code_server(pod: Object) -> Any:
-    return pod["initContainers"][0]
+    (found,) = (c for c in pod["initContainers"] if c["name"] == "code-server")
+    return found
 
 
 def test_what_names_another_object_finds_it() -> None:
@@ -193,6 +195,19 @@ def test_settings_are_ours_and_secrets_come_from_secrets() -> None:
     assert {name: f"ops_{name.lower()}" for name in _secrets()} == _secrets()
 
 
+def test_what_lets_people_in_is_known_to_the_gateway_alone() -> None:
+    """No run and no code server could hand it on."""
+    knowing = {
+        (pod_name, container["name"])
+        for pod_name, pod in pods()
+        for container in (*pod.get("initContainers", ()), *pod["containers"])
+        if {"secretRef": {"name": "agentarmy-gateway"}} in container.get("envFrom", ())
+    }
+    assert knowing == {("agentarmy-gateway", "gateway")}
+    data = find("ExternalSecret", "agentarmy-settings")["spec"]["data"]
+    assert not [item for item in data if "TOKEN" in item["secretKey"]]
+
+
 def test_production_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that production insists on is there."""
     assert settings()["ENVIRONMENT"] == "production"
@@ -238,7 +253,9 @@ def test_kustomize_builds_it() -> None:
     }
     image = "{newName}@{digest}".format(**KUSTOMIZATION["images"][0])
     pod = objects["Deployment", "agentarmy-gateway"]["spec"]["template"]["spec"]
-    for container in (*pod["initContainers"], *pod["containers"]):
+    migrate, *others = (*pod["initContainers"], *pod["containers"])
+    assert (migrate["name"], migrate["image"]) == ("migrate", image)
+    for container in others:
         assert container["image"] == image
         assert {"name": "DAGSTER_CURRENT_IMAGE", "value": image} in container["env"]
     dagster = objects["ConfigMap", "agentarmy-dagster"]["data"]

@@ -60,7 +60,9 @@ def test_gateway_and_daemon_ask_the_code_server_of_their_own_pod() -> None:
     assert ours["host"] == "127.0.0.1"
     (sidecar,) = daemon_pod(values())["initContainers"]
     gateway = find("Deployment", "agentarmy-gateway")["spec"]["template"]["spec"]
-    for container in (sidecar, *gateway["initContainers"]):
+    migrate, other = gateway["initContainers"]
+    assert migrate["command"] == ["agentarmy-ops", "migrate"]
+    for container in (sidecar, other):
         assert container["command"] == ["agentarmy-ops", "code-server"]
         for probe in ("startupProbe", "livenessProbe"):
             assert container[probe]["exec"]["command"][-1].endswith(f"127.0.0.1/{ours['port']}")
