@@ -1,6 +1,7 @@
 """Whether the role that a container was started for works: the image's HEALTHCHECK."""
 
 import os
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -82,6 +83,9 @@ def _gateway(options: Mapping[str, Any]) -> None:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, timeout=_SECONDS):
             return
+    except urllib.error.HTTPError as error:
+        with error:
+            raise _NotWell(f"{url} answers {error.code}") from None
     except OSError as error:
         raise _NotWell(f"{url} does not answer ({error})") from error
 
@@ -114,8 +118,8 @@ def _code_server(options: Mapping[str, Any]) -> None:
         health_pb2_grpc,
     )
 
-    socket = options["socket"]
-    address = f"unix:{socket}" if socket else f"{options['host']}:{options['port']}"
+    file = options["socket_file"]
+    address = f"unix:{file}" if file else f"{options['host']}:{options['port']}"
     with grpc.insecure_channel(address) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
