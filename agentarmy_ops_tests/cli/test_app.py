@@ -96,8 +96,17 @@ def test_the_password_of_an_unreachable_database_is_never_shown(
         assert "127.0.0.1" in outcome.written
 
 
-def test_an_interrupted_command_exits_with_130(
-    start: Start, provision: Provision, app_database: AppDatabase
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [(signal.SIGINT, 130, "\nInterrupted.\n"), (signal.SIGTERM, 143, "Terminated.\n")],
+)
+def test_a_command_that_is_told_to_end_says_so(
+    start: Start,
+    provision: Provision,
+    app_database: AppDatabase,
+    number: signal.Signals,
+    code: int,
+    line: str,
 ) -> None:
     provision("acme")
     with (
@@ -112,10 +121,10 @@ def test_an_interrupted_command_exits_with_130(
         )
         while watch.execute(query).fetchone() is None:
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         stdout, stderr = process.communicate(timeout=30)
-    assert (process.returncode, stdout) == (130, "")
-    assert stderr == "\nInterrupted.\n"
+    assert (process.returncode, stdout) == (code, "")
+    assert stderr == line
 
 
 @pytest.mark.parametrize("flags", [(), ("--json",)])
