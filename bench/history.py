@@ -36,7 +36,7 @@ Connection = psycopg.Connection[Any]
 
 def measure(lab: Lab) -> Iterator[Row]:
     """A real night, the same 89 times more, and the prune of all but the last 30."""
-    fleet = lab.fleet or lab.grow(min(_MOST_TENANTS, *lab.size.steps[lab.major]))
+    fleet = lab.fleet or lab.grow(min(_MOST_TENANTS, max(lab.size.steps[lab.major])))
     fleet = Fleet(fleet.server, fleet.database, fleet.tenants[:_MOST_TENANTS])
     count, token = len(fleet.tenants), secrets.token_hex(4)
     dagster = start_embedded(lab.home / "dagster-16")

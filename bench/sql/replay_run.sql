@@ -6,17 +6,17 @@ WITH run AS (
         create_timestamp, update_timestamp, start_time, end_time
     )
     SELECT
-        %(copy)s, snapshot_id, pipeline_name, status, replace(run_body, run_id, %(copy)s),
+        %(copy)s::text, snapshot_id, pipeline_name, status, replace(run_body, run_id, %(copy)s::text),
         partition, partition_set,
-        create_timestamp + make_interval(secs => %(seconds)s),
-        update_timestamp + make_interval(secs => %(seconds)s),
-        start_time + %(seconds)s, end_time + %(seconds)s
+        create_timestamp + make_interval(secs => %(seconds)s::float8),
+        update_timestamp + make_interval(secs => %(seconds)s::float8),
+        start_time + %(seconds)s::float8, end_time + %(seconds)s::float8
     FROM runs
     WHERE run_id = %(run)s
 ),
 run_tags_copied AS (
     INSERT INTO run_tags (run_id, key, value)
-    SELECT %(copy)s, key, value FROM run_tags WHERE run_id = %(run)s
+    SELECT %(copy)s::text, key, value FROM run_tags WHERE run_id = %(run)s
 ),
 events AS (
     SELECT
@@ -28,13 +28,13 @@ events_copied AS (
         id, run_id, event, dagster_event_type, timestamp, step_key, asset_key, partition
     )
     SELECT
-        copy_id, %(copy)s, replace(event, run_id, %(copy)s), dagster_event_type,
-        timestamp + make_interval(secs => %(seconds)s), step_key, asset_key, partition
+        copy_id, %(copy)s::text, replace(event, run_id, %(copy)s::text), dagster_event_type,
+        timestamp + make_interval(secs => %(seconds)s::float8), step_key, asset_key, partition
     FROM events
 )
 INSERT INTO asset_event_tags (event_id, asset_key, key, value, event_timestamp)
 SELECT
     events.copy_id, tags.asset_key, tags.key, tags.value,
-    tags.event_timestamp + make_interval(secs => %(seconds)s)
+    tags.event_timestamp + make_interval(secs => %(seconds)s::float8)
 FROM asset_event_tags AS tags
 JOIN events ON events.id = tags.event_id
