@@ -46,12 +46,6 @@ def _started(deployment: Deployment) -> tuple[str, Started]:
     return run_id, list(deployment.api.executions.values())[-1]
 
 
-def test_what_is_configured(deployment: Deployment) -> None:
-    launcher = _launcher(deployment)
-    assert launcher.fully_qualified_job_name("agentarmy_ops") == JOB
-    assert launcher.run_timeout == 21600
-
-
 def test_a_quota_that_is_used_up_for_a_moment_only_delays(deployment: Deployment) -> None:
     deployment.api.fail("RunJob", _EXHAUSTED, times=3, details=_QUOTA)
     run_id = deployment.launch("acme")
@@ -135,33 +129,27 @@ def test_a_run_goes_on_while_google_cannot_be_asked(
         assert f"cannot ask how {execution.name} goes: {code.name}: injected" in caplog.text
 
 
-def test_an_execution_that_is_gone_fails_its_run(deployment: Deployment) -> None:
+def test_a_run_whose_execution_was_not_written_down_goes_on_and_one_that_is_gone_does_not(
+    deployment: Deployment,
+) -> None:
     run_id, execution = _started(deployment)
+    run, launcher = deployment.run(run_id), _launcher(deployment)
+    found = launcher.check_run_worker_health(run.with_tags({}))
+    assert (found.status, found.msg) == (WorkerStatus.RUNNING, "its execution is not known")
+    # Why the launcher is not used as it comes; when this fails, it may be. Dagster fails a run
+    # whose worker is not known to run, and gets no further with one about which this raises.
+    stock = CloudRunRunLauncher.check_run_worker_health
+    deployment.api.fail("GetExecution", _UNAVAILABLE)
+    assert stock(launcher, run).status is WorkerStatus.UNKNOWN
     deployment.api.executions.clear()
+    with pytest.raises(NotFound):
+        stock(launcher, run)
     assert not deployment.monitor()
     assert deployment.run(run_id).status is DagsterRunStatus.FAILURE
     assert any(f"{execution.name} does not exist" in said for said in deployment.says(run_id))
-
-
-def test_a_run_whose_execution_was_not_written_down_goes_on(deployment: Deployment) -> None:
-    run_id, _ = _started(deployment)
-    run = deployment.run(run_id).with_tags({})
-    found = _launcher(deployment).check_run_worker_health(run)
-    assert (found.status, found.msg) == (WorkerStatus.RUNNING, "its execution is not known")
-
-
-def test_the_launcher_as_it_comes_would_fail_such_runs_or_never_end_them(
-    deployment: Deployment,
-) -> None:
-    """Why it is not used as it comes. When this fails, it may be."""
-    run_id, _ = _started(deployment)
-    stock = CloudRunRunLauncher.check_run_worker_health
-    deployment.api.fail("GetExecution", _UNAVAILABLE)
-    # Dagster fails a run whose worker is not known to run.
-    assert stock(_launcher(deployment), deployment.run(run_id)).status is WorkerStatus.UNKNOWN
-    deployment.api.executions.clear()
-    with pytest.raises(NotFound):  # and so never gets to max_runtime_seconds
-        stock(_launcher(deployment), deployment.run(run_id))
+    # It has ended, and is not terminated.
+    assert not launcher.terminate(run_id)
+    assert "CancelExecution" not in deployment.api.calls
 
 
 def test_terminating_is_left_to_the_worker_to_report(deployment: Deployment) -> None:
@@ -191,13 +179,6 @@ def test_a_run_that_cannot_be_terminated_stays_as_it_is_and_says_why(
         assert deployment.run(run_id).status is DagsterRunStatus.STARTED
         says = deployment.says(run_id)
         assert any("Not terminated: " in said and why in said for said in says), why
-
-
-def test_a_run_that_has_ended_is_not_terminated(deployment: Deployment) -> None:
-    run_id, _ = _started(deployment)
-    deployment.instance.report_run_failed(deployment.run(run_id))
-    assert not _launcher(deployment).terminate(run_id)
-    assert "CancelExecution" not in deployment.api.calls
 
 
 def test_a_run_that_takes_too_long_is_cancelled_and_fails(
