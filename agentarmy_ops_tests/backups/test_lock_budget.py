@@ -160,6 +160,9 @@ def test_a_dump_waits_until_another_has_ended(
     reserve(first, BUDGET // 2, Stop())
     turn = waiters.submit(reserve, second, BUDGET // 2 + 1, Stop())
     until(observer, 1)
+    deadline = monotonic() + LONGEST_WAIT
+    while reserved(observer) != [BUDGET // 2]:  # who waits holds nothing, but when it looks
+        assert monotonic() < deadline, "a reservation is kept while waiting"
     assert not turn.done()
     first.close()
     turn.result(LONGEST_WAIT)
