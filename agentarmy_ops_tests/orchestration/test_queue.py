@@ -103,25 +103,18 @@ def test_one_run_of_each_pool_is_let_go_and_a_restore_before_them(
     assert dequeued(stack) == ["restore_tenant", "backup_tenants", "verify_restores"]
 
 
-@pytest.mark.parametrize("job", ["backup_tenants", "__ASSET_JOB"])
 def test_a_restore_is_not_held_up_by_backups_whoever_asked_for_them(
-    stack: Stack, queue: Queue, job: str
+    stack: Stack, queue: Queue
 ) -> None:
-    queue(job, "tenant_backup", status=DagsterRunStatus.STARTED)
-    queue(job, "tenant_backup")
+    first = queue("__ASSET_JOB", "tenant_backup", status=DagsterRunStatus.STARTED)
+    queue("__ASSET_JOB", "tenant_backup")
     queue("backup_tenants", "platform_backup")
     assert dequeued(stack) == []
-    queue("restore_tenant")
-    queue("provision_tenant")
-    queue("prune_backups")
+    for job in ("restore_tenant", "provision_tenant", "prune_backups"):
+        queue(job)
     assert dequeued(stack) == ["restore_tenant", "provision_tenant", "prune_backups"]
-
-
-def test_a_worker_that_died_frees_its_place(stack: Stack, queue: Queue) -> None:
-    first = queue("backup_tenants", "tenant_backup", status=DagsterRunStatus.STARTED)
-    queue("backup_tenants", "tenant_backup")
-    stack.instance.report_run_failed(first, "gone")
-    assert dequeued(stack) == ["backup_tenants"]
+    stack.instance.report_run_failed(first, "its worker died")
+    assert dequeued(stack) == ["restore_tenant", "provision_tenant", "__ASSET_JOB", "prune_backups"]
 
 
 def test_these_are_the_pools() -> None:
@@ -145,26 +138,25 @@ def test_both_pools_together_leave_room_for_others_wherever_it_runs(file: Path) 
     assert retries["retry_on_asset_or_op_failure"] is False
 
 
-@pytest.mark.parametrize(
-    ("job", "reason", "again"),
-    [
-        ("backup_tenants", RunFailureReason.RUN_EXCEPTION, True),
-        ("backup_tenants", RunFailureReason.STEP_FAILURE, False),
-        ("verify_restores", RunFailureReason.UNEXPECTED_TERMINATION, True),
-        ("restore_tenant", RunFailureReason.UNEXPECTED_TERMINATION, False),
-        ("offboard_tenant", RunFailureReason.UNEXPECTED_TERMINATION, False),
-        ("provision_tenant", RunFailureReason.UNEXPECTED_TERMINATION, False),
-    ],
-)
 def test_only_backups_and_verifications_whose_worker_died_are_tried_again(
-    stack: Stack, queue: Queue, job: str, reason: RunFailureReason, again: bool
+    stack: Stack, queue: Queue
 ) -> None:
-    run = queue(job, status=DagsterRunStatus.STARTED)
-    stack.instance.report_run_failed(run, "gone", JobFailureData(error=None, failure_reason=reason))
-    failed = stack.instance.get_run_by_id(run.run_id)
-    assert failed is not None
-    assert auto_reexecution_should_retry_run(stack.instance, failed, reason) == again
-    assert failed.tags["dagster/will_retry"] == str(again).lower()
+    died, failed = RunFailureReason.UNEXPECTED_TERMINATION, RunFailureReason.STEP_FAILURE
+    for job, reason, again in (
+        ("backup_tenants", died, True),
+        ("backup_tenants", failed, False),
+        ("verify_restores", died, True),
+        ("restore_tenant", died, False),
+        ("offboard_tenant", died, False),
+        ("provision_tenant", died, False),
+    ):
+        run = queue(job, status=DagsterRunStatus.STARTED)
+        data = JobFailureData(error=None, failure_reason=reason)
+        stack.instance.report_run_failed(run, "gone", data)
+        found = stack.instance.get_run_by_id(run.run_id)
+        assert found is not None
+        assert auto_reexecution_should_retry_run(stack.instance, found, reason) == again, job
+        assert found.tags["dagster/will_retry"] == str(again).lower()
 
 
 def backup_job() -> JobDefinition:

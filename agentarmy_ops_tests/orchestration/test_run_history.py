@@ -187,77 +187,63 @@ def test_of_a_run_that_has_a_newest_event_this_its_beginning_and_its_end_stay(
     assert prune(stack) == {"runs": 0, "events": 0, "runs_kept_for_their_newest": 1}
 
 
-def test_the_newest_of_the_platform_stays(stack: Stack, record: Record) -> None:
-    first, last = (record(backup(None, version), days_ago=100) for version in "12")
+def test_only_what_is_newest_of_something_that_is_there_stays(stack: Stack, record: Record) -> None:
+    stack.instance.add_dynamic_partitions(PARTITIONS_NAME, ["gone"])
+    runs = {
+        "the platform's first": record(backup(None, "1"), days_ago=100),
+        "the platform's last": record(backup(None, "2"), days_ago=100),
+        "a backup": record(backup("acme", "1"), days_ago=100),
+        "the first observation": record(AssetObservation(BACKUP, partition="acme"), days_ago=100),
+        "the last observation": record(AssetObservation(BACKUP, partition="acme"), days_ago=100),
+        "of a tenant that is gone": record(backup("gone", "1"), days_ago=100),
+        "of another location": record(AssetMaterialization("x", partition="2026"), days_ago=100),
+    }
+    stack.instance.delete_dynamic_partition(PARTITIONS_NAME, "gone")
     prune(stack)
-    assert set(history(stack.instance)) == {last}
-    assert stack.instance.get_run_by_id(first) is None
+    left = set(history(stack.instance))
+    assert {name for name, run_id in runs.items() if run_id in left} == {
+        "the platform's last",
+        "a backup",
+        "the last observation",
+        "of another location",
+    }
+    for run_id in runs.values():
+        assert (stack.instance.get_run_by_id(run_id) is not None) == (run_id in left)
 
 
-def test_the_newest_observation_stays_besides_the_newest_materialization(
-    stack: Stack, record: Record
-) -> None:
-    good = record(backup("acme", "1"), days_ago=100)
-    gone = record(AssetObservation(BACKUP, partition="acme"), days_ago=100)
-    bad = record(AssetObservation(BACKUP, partition="acme"), days_ago=100)
-    prune(stack)
-    assert set(history(stack.instance)) == {good, bad}
-    assert stack.instance.get_run_by_id(gone) is None
+def test_a_run_that_has_not_ended_stays_however_old(stack: Stack, record: Record) -> None:
+    def made(status: DagsterRunStatus, days: float) -> str:
+        job = defs.resolve_job_def("prune_backups")
+        run = stack.instance.create_run_for_job(job, status=status)
+        age(stack.instance, run.run_id, days)
+        return run.run_id
 
-
-def test_nothing_stays_of_a_tenant_that_is_gone(stack: Stack, record: Record) -> None:
-    record(backup("initech", "1"), days_ago=100)
-    stack.instance.delete_dynamic_partition(PARTITIONS_NAME, "initech")
-    prune(stack)
-    assert history(stack.instance) == {}
-
-
-def test_the_newest_of_an_asset_that_is_not_ours_stays_whatever_its_partitions(
-    stack: Stack, record: Record
-) -> None:
-    theirs = record(AssetMaterialization("theirs", partition="2026-01-01"), days_ago=100)
-    prune(stack)
-    assert set(history(stack.instance)) == {theirs}
-
-
-@pytest.mark.parametrize("status", [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTED])
-def test_a_run_that_has_not_ended_stays_however_old(stack: Stack, status: DagsterRunStatus) -> None:
-    run = stack.instance.create_run_for_job(defs.resolve_job_def("prune_backups"), status=status)
-    age(stack.instance, run.run_id, 1000)
-    assert prune(stack)["runs"] == 0
-    assert stack.instance.get_run_by_id(run.run_id) is not None
-
-
-def test_a_run_that_never_began_goes(stack: Stack) -> None:
-    run = stack.instance.create_run_for_job(
-        defs.resolve_job_def("prune_backups"), status=DagsterRunStatus.CANCELED
-    )
-    assert prune(stack)["runs"] == 0
-    age(stack.instance, run.run_id, 91)
-    assert prune(stack)["runs"] == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "stays"),
-    [(BulkActionStatus.REQUESTED, True), (BulkActionStatus.COMPLETED_SUCCESS, False)],
-)
-def test_a_run_of_a_backfill_stays_while_that_is_under_way(
-    stack: Stack, record: Record, status: BulkActionStatus, stays: bool
-) -> None:
-    stack.instance.add_backfill(
-        PartitionBackfill(
-            backfill_id="many",
-            status=status,
-            from_failure=False,
-            tags={},
-            backfill_timestamp=0.0,
-            asset_selection=[BACKUP],
-            serialized_asset_backfill_data="{}",
+    def of_a_backfill(name: str, status: BulkActionStatus) -> str:
+        stack.instance.add_backfill(
+            PartitionBackfill(
+                backfill_id=name,
+                status=status,
+                from_failure=False,
+                tags={},
+                backfill_timestamp=0.0,
+                asset_selection=[BACKUP],
+                serialized_asset_backfill_data="{}",
+            )
         )
-    )
-    run_id = record(days_ago=100, tags={"dagster/backfill": "many"})
-    assert prune(stack)["runs"] == (not stays)
-    assert (stack.instance.get_run_by_id(run_id) is not None) == stays
+        return record(days_ago=100, tags={"dagster/backfill": name})
+
+    stays = [
+        made(DagsterRunStatus.NOT_STARTED, 1000),
+        made(DagsterRunStatus.STARTED, 1000),
+        made(DagsterRunStatus.CANCELED, 89),
+        of_a_backfill("under-way", BulkActionStatus.REQUESTED),
+    ]
+    goes = [
+        made(DagsterRunStatus.CANCELED, 91),  # it never began, and has no end
+        of_a_backfill("done", BulkActionStatus.COMPLETED_SUCCESS),
+    ]
+    assert prune(stack)["runs"] == len(goes)
+    assert [run_id for run_id in stays + goes if stack.instance.get_run_by_id(run_id)] == stays
 
 
 class PoweredOffError(Exception):
@@ -341,15 +327,12 @@ def test_a_storage_that_refuses_fails_the_run_with_one_line(stack: Stack) -> Non
     assert failure_of(run(stack, apply=True)).startswith("cannot prune Dagster's storage: ")
 
 
-@pytest.mark.parametrize(
-    ("status", "asked"),
-    [(DagsterRunStatus.STARTED, False), (DagsterRunStatus.SUCCESS, True)],
-)
-def test_the_schedule_prunes_and_never_overlaps_itself(
-    stack: Stack, status: DagsterRunStatus, asked: bool
-) -> None:
-    stack.instance.create_run_for_job(defs.resolve_job_def("prune_run_history"), status=status)
+def test_the_schedule_prunes_and_never_overlaps_itself(stack: Stack) -> None:
+    job = defs.resolve_job_def("prune_run_history")
+    stack.instance.create_run_for_job(job, status=DagsterRunStatus.SUCCESS)
     answer = nightly_run_history_prune(build_schedule_context(instance=stack.instance))
-    assert isinstance(answer, RunRequest if asked else SkipReason)
-    if isinstance(answer, RunRequest):
-        assert run(stack, **answer.run_config["ops"]["prune_history"]["config"]).success
+    assert isinstance(answer, RunRequest)
+    assert run(stack, **answer.run_config["ops"]["prune_history"]["config"]).success
+    stack.instance.create_run_for_job(job, status=DagsterRunStatus.STARTED)
+    answer = nightly_run_history_prune(build_schedule_context(instance=stack.instance))
+    assert isinstance(answer, SkipReason)
