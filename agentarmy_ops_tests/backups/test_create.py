@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import zstandard
+from psycopg import sql
 
 from agentarmy_ops.archive.describe import describe
 from agentarmy_ops.backups import pipeline
@@ -436,11 +437,22 @@ def test_the_dump_outlives_the_session_that_took_its_snapshot(lab: Lab) -> None:
 SECRET = "pa ss:wo\\rd'\"@/?#%ü"
 
 
+@pytest.fixture
+def role_with_password(lab: Lab) -> Iterator[str]:
+    """A role that may back up, and whose password is SECRET, where the server asks for one."""
+    name = f"backup_of_{lab.database.params['dbname']}"
+    role = sql.Identifier(name)
+    create = "CREATE ROLE {} LOGIN BYPASSRLS IN ROLE pg_read_all_data PASSWORD {}"
+    with lab.database.connect(autocommit=True) as connection:
+        connection.execute(sql.SQL(create).format(role, SECRET))
+        yield name
+        connection.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
 @pytest.mark.usefixtures("nothing_held")
-def test_the_password_is_seen_by_nobody(lab: Lab, tmp_path: Path) -> None:
+def test_the_password_is_seen_by_nobody(lab: Lab, role_with_password: str, tmp_path: Path) -> None:
     lab.run(MUCH, "acme")
-    source = lab.source()
-    conninfo = ConnInfo(source.conninfo.params, SECRET)
+    conninfo = ConnInfo({**lab.database.params, "user": role_with_password}, SECRET)
     seen: list[tuple[list[str], dict[str, str], int]] = []
     passfiles: list[Path] = []
 
