@@ -60,8 +60,9 @@ def new_session(small_server: ConnInfo) -> Iterator[NewSession]:
 
 @pytest.fixture
 def waiters() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(4) as pool:
-        yield pool
+    pool = ThreadPoolExecutor(4)
+    yield pool
+    pool.shutdown(wait=False)  # after a failure, some still wait for sessions that are closed next
 
 
 def waiting(observer: Session) -> int:
@@ -263,7 +264,7 @@ def test_a_batch_that_waits_is_stopped_at_once(small_server: ConnInfo, tmp_path:
         is_large=False,
     )
     holder, observer = (small_server.connect(autocommit=True) for _ in range(2))
-    with holder, observer, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, holder, observer:
         reserve(holder, BUDGET, Stop())
         ended = pool.submit(batch.run)
         until(observer, 1)
