@@ -104,9 +104,14 @@ class Engine:
         """Start a container, locked down; no command is the image's own."""
         limits: list[str] = []
         if not self.is_docker:
-            # podman asks for more open files than an unprivileged root may have.
+            # podman asks for more open files than a root without all rights may have.
             soft = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 4096)
-            limits = [f"--ulimit=nofile={soft}:{soft}", "--ulimit=nproc=4096:4096"]
+            # And it would put a tmpfs into /var/tmp and /run, as docker does not.
+            limits = [
+                "--read-only-tmpfs=false",
+                f"--ulimit=nofile={soft}:{soft}",
+                "--ulimit=nproc=4096:4096",
+            ]
         self("run", "--detach", f"--name={name}", *_LOCKED, *limits, *options, image, *command)
 
     def inside(self, name: str, *command: str, seconds: int = 600) -> str:

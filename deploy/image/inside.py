@@ -113,16 +113,15 @@ def server() -> None:
     subprocess.run(
         [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"], check=True
     )
-    os.execv(  # noqa: S606
-        programs / "postgres",
-        ["postgres", "-D", data, "-h", "127.0.0.1", "-k", "/tmp", "-c", "fsync=off"],  # noqa: S108
-    )
+    postgres = str(programs / "postgres")
+    options = ["-D", data, "-k", data, "-h", "127.0.0.1", "-c", "fsync=off"]
+    os.execv(postgres, [postgres, *options])  # noqa: S606
 
 
-def until(query: str, seconds: int = 120) -> str:
+def until(query: str, seconds: str = "120") -> str:
     """Ask until there is an answer."""
     with psycopg.connect(URL, autocommit=True, application_name="until") as connection:
-        for _ in range(seconds * 10):
+        for _ in range(int(seconds) * 10):
             if row := connection.execute(query.encode()).fetchone():
                 return " ".join(map(str, row))
             connection.execute("SELECT pg_sleep(0.1)")
