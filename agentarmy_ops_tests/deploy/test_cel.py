@@ -18,6 +18,7 @@ _NAME = "projects/1234567890/secrets/acme-backup-key/versions/3"
         ('resource.name.extract("/secrets/{id}") == "acme-backup-key/versions/3"', True),
         ('resource.name.extract("/buckets/{id}/") == ""', True),
         ('resource.name.extract("/versions/{id}/") == ""', True),
+        ('resource.name.extract("/secrets/{id}/keys/") == ""', True),
         ('resource.type == "x" || resource.name != "y" && resource.type != "z"', True),
         ('(resource.type == "x" || resource.name != "y") && resource.type == "z"', False),
         ("resource.type == 'secret'", True),
