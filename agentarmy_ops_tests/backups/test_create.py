@@ -110,7 +110,8 @@ def test_each_tenant_of_a_batch_is_shown_at_the_same_moment(lab: Lab) -> None:
     assert {m.run_id for m in manifests} == {"run-7"}
 
 
-def test_extensions_roles_and_outside_objects_a_restore_needs_are_listed(lab: Lab) -> None:
+def test_extensions_roles_and_outside_objects_a_restore_needs_are_listed(vector_lab: Lab) -> None:
+    lab = vector_lab
     lab.run("CREATE EXTENSION vector WITH SCHEMA public")
     lab.run(
         "CREATE TABLE embeddings (vector public.vector(3));"

@@ -274,12 +274,14 @@ def test_lock_budget(doctor: Doctor, environment: Environment, tmp_path: Path) -
 def test_an_extension_that_the_scratch_server_lacks(
     doctor: Doctor, app_database: AppDatabase
 ) -> None:
+    assert "plpgsql" in doctor().of("extensions", "ok")[0]
     with app_database.superuser.connect() as connection:
-        connection.execute("CREATE EXTENSION vector")
-    assert "plpgsql, vector" in doctor().of("extensions", "ok")[0]
-    with app_database.superuser.connect() as connection:
-        # What the catalogue of a server with PostGIS says; no other extension can be had here.
-        connection.execute("UPDATE pg_extension SET extname = 'postgis' WHERE extname = 'vector'")
+        # What the catalogue of a server with PostGIS says; no extension can be had everywhere.
+        connection.execute(
+            "INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable,"
+            " extversion) SELECT 999999, 'postgis', extowner, extnamespace, false, '3.5'"
+            " FROM pg_extension WHERE extname = 'plpgsql'"
+        )
     examined = doctor()
     assert examined.failing == {"extensions"}
     assert "extension postgis" in examined.of("extensions", "fail")[0]
