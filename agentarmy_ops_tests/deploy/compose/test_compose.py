@@ -146,6 +146,18 @@ def test_what_is_waited_for_is_there_and_tells() -> None:
             assert wanted.get("required", True) is not ("profiles" in waited_for)
 
 
+def test_runs_under_way_have_time_to_end_when_their_container_is_stopped() -> None:
+    """The code server waits for them; Docker's own patience is ten seconds. Gateway and daemon
+    end first, since they need the code server."""
+    services = compose()["services"]
+    assert services["code-server"]["stop_grace_period"] == "30m"
+    for name in ("gateway", "daemon"):
+        assert services[name]["depends_on"] == {
+            "migrate": {"condition": "service_completed_successfully"},
+            "code-server": {"condition": "service_healthy"},
+        }
+
+
 def test_what_is_in_memory_fits_the_container() -> None:
     """A tmpfs counts as the container's memory."""
     for name, service in compose()["services"].items():

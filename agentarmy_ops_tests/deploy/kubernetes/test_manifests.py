@@ -155,6 +155,14 @@ def test_what_names_another_object_finds_it() -> None:
     assert {s["namespace"] for s in binding["subjects"]} == {KUSTOMIZATION["namespace"]}
 
 
+def test_the_gateway_starts_nothing_and_the_namespace_lets_nothing_lax_in() -> None:
+    """It may end runs. A pod that does not keep the rules is refused by Kubernetes, too."""
+    verbs = {verb for rule in find("Role", "agentarmy-gateway")["rules"] for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "delete"}
+    labels = find("Namespace", "agentarmy")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
 def test_probes_ask_what_the_gateway_answers() -> None:
     """Each probe its own address, with more time than a check has."""
     gateway = _gateway(find("Deployment", "agentarmy-gateway"))
