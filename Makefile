@@ -14,7 +14,7 @@ export AGENTARMY_HOME ?= $(CURDIR)/.agentarmy
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: install
 install: $(STAMP) ## Make .venv and install what requirements-dev.lock pins
