@@ -40,6 +40,12 @@ COPY agentarmy_ops /build/agentarmy_ops
 RUN pip wheel --no-cache-dir --disable-pip-version-check --no-index --no-deps --no-build-isolation \
         --wheel-dir /dist /build \
     && ls /dist/agentarmy_ops-*-cp311-abi3-*.whl
+# Installed where the image has it. Copied from here, not bound into a RUN: not every builder sees
+# that what is bound has changed.
+RUN python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
+        --no-index --no-deps --no-compile /dist/*.whl \
+    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 # ---- The image.
 FROM ${BASE}
@@ -61,12 +67,8 @@ RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash -x site-pack
     # kept in it is made private.
     && install --directory --owner=10001 --group=10001 --mode=1777 /var/lib/agentarmy
 COPY --from=dependencies /opt/venv /opt/venv
-RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
-    pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
-        --no-index --no-deps --no-compile /dist/*.whl \
-    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash \
-        /opt/venv/lib/python3.12/site-packages/agentarmy_ops \
-    && /opt/venv/bin/python -c 'import agentarmy_ops.archive._chunks'
+COPY --from=wheel /opt/venv /opt/venv
+RUN ["python", "-c", "import agentarmy_ops.archive._chunks"]
 COPY deploy/dagster /opt/agentarmy
 COPY dagster.yaml workspace.yaml deploy/image/artifacts.yaml /opt/agentarmy/dagster/
 RUN cat /opt/agentarmy/dagster/artifacts.yaml >> /opt/agentarmy/dagster/dagster.yaml \
@@ -86,7 +88,7 @@ WORKDIR /var/lib/agentarmy
 USER 10001:10001
 STOPSIGNAL SIGTERM
 EXPOSE 3000
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=15s --start-period=60s --retries=3 \
     CMD ["agentarmy-ops", "healthcheck"]
 # No ENTRYPOINT: a run launcher replaces the arguments alone.
 CMD ["agentarmy-ops", "serve", "--host", "0.0.0.0"]
