@@ -21,7 +21,6 @@ DATABASE, ONE, GATEWAY, DAEMON, CODE, WORKER, BACKUP = (
     f"{PREFIX}{name}"
     for name in ("database", "one", "gateway", "daemon", "code", "worker", "backup")
 )
-_SHOWN_BYTES = 100_000
 DEMO = ("acme", "globex", "skyvera-eu")
 TOKEN = "an-operator-token-of-this-test-alone"  # noqa: S105
 EVERYWHERE = "0.0.0.0"  # noqa: S104
@@ -275,14 +274,12 @@ def cancelled_dumps(ops: Callable[..., str]) -> None:
 def sizes() -> None:
     """How large it is, by layer."""
     size = int(json.loads(engine("inspect", "--type=image", TAG))[0]["Size"])
-    history = engine(
-        "history", "--no-trunc", "--human=false", "--format={{.Size}}\t{{.CreatedBy}}", TAG
-    )
+    history = engine("history", "--no-trunc", "--format={{.Size}}\t{{.CreatedBy}}", TAG)
     sys.stdout.write(f"\nimage: {size / 1e6:.0f} MB\n")
     for line in history.splitlines():
-        bytes_, _, made_by = line.partition("\t")
-        if int(bytes_) > _SHOWN_BYTES:
-            sys.stdout.write(f"{int(bytes_) / 1e6:7.1f} MB  {' '.join(made_by.split())[:100]}\n")
+        layer, _, made_by = line.partition("\t")
+        if "MB" in layer:
+            sys.stdout.write(f"{layer:>8}  {' '.join(made_by.split())[:100]}\n")
 
 
 def main() -> int:
