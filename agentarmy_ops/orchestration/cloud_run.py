@@ -6,7 +6,7 @@ from typing import Any
 import tenacity
 from dagster import DagsterRun
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
-from dagster_contrib_gcp.cloud_run.run_launcher import (  # type: ignore[import-untyped]
+from dagster_contrib_gcp.cloud_run.run_launcher import (
     CloudRunRunLauncher,
 )
 from google.api_core.exceptions import (

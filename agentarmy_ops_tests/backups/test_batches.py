@@ -294,7 +294,7 @@ def test_who_stops_asking_leaves_nothing_behind(
     outcomes = back_up_tenants(
         fleet.source(), WatchedStore(fleet.store, wait), [fleet.tenants[slug] for slug in SLUGS]
     )
-    with closing(outcomes):  # type: ignore[type-var]
+    with closing(outcomes):
         next(outcomes)
         assert begun.wait(30)
         threading.Timer(0.2, closed.set).start()

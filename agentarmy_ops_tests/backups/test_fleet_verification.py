@@ -482,7 +482,7 @@ def test_closing_the_generator_ends_everything_soon(new_lab: NewLab) -> None:
     # Upon the first platform backup goes one, upon the second three.
     verdicts = verify_backups(replace(lab.verifier(), jobs=2), refs[:1])
     assert next(verdicts).slug == "quick"
-    verdicts.close()  # type: ignore[attr-defined]
+    verdicts.close()
     _nothing_is_left(lab)
 
     started = monotonic()

@@ -23,7 +23,7 @@ from google.cloud.run_v2 import (
 )  # a test may put doubles in their place
 from google.cloud.run_v2.services.executions.transports import ExecutionsGrpcTransport
 from google.cloud.run_v2.services.jobs.transports import JobsGrpcTransport
-from google.longrunning.operations_pb2 import Operation  # type: ignore[import-untyped]
+from google.longrunning.operations_pb2 import Operation
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 # How long a container has between SIGTERM and SIGKILL.

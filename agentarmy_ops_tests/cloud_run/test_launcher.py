@@ -7,7 +7,7 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.events import DagsterEvent
 from dagster._core.launcher.base import WorkerStatus
-from dagster_contrib_gcp.cloud_run.run_launcher import (  # type: ignore[import-untyped]
+from dagster_contrib_gcp.cloud_run.run_launcher import (
     CloudRunRunLauncher,
 )
 from google.api_core.exceptions import NotFound

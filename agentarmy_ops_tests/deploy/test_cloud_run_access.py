@@ -66,7 +66,4 @@ def test_the_examples_of_both_are_of_the_same_environment() -> None:
         assert cloud_run["LOGS_BUCKET"] == f"{project}-agentarmy-logs"
         (prefix,) = (one for one in blocks("variable") if one.labels == ("store_prefix",))
         assert cloud_run["STORE_PREFIX"] == (prefix.argument("default") or "").strip('"')
-        assert cloud_run["CLOUDSQL_INSTANCES"].split(",") == [
-            terraform["application_instance"],
-            f"{project}:{region}:agentarmy-dagster",
-        ]
+        assert cloud_run["APPLICATION_INSTANCE"] == terraform["application_instance"]

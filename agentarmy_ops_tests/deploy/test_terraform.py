@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from dagster_contrib_gcp.cloud_run import run_launcher  # type: ignore[import-untyped]
+from dagster_contrib_gcp.cloud_run import run_launcher
 from pydantic import SecretStr
 
 from agentarmy_ops.orchestration import cloud_run

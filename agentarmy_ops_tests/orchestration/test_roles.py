@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster
 import pytest
@@ -71,7 +72,7 @@ def wait_for(process: "subprocess.Popen[str]", text: str) -> None:
     threading.Thread(target=process.stderr.read, daemon=True).start()
 
 
-def healthcheck(process: "subprocess.Popen[str]") -> tuple[int, str]:
+def healthcheck(process: "subprocess.Popen[Any]") -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "agentarmy_ops.cli", "healthcheck", "--process", str(process.pid)],
         capture_output=True,
@@ -138,7 +139,7 @@ def test_a_daemon_whose_heartbeats_are_old_is_not_healthy(
     ) as process:
         add = stack.instance.add_daemon_heartbeat
         assert healthcheck(process) == (1, "Error: daemon: no heartbeat yet\n")
-        now = dagster._time.get_current_timestamp()  # type: ignore[attr-defined]
+        now = dagster._time.get_current_timestamp()
         # An earlier daemon's does not count, fresh or old.
         add(DaemonHeartbeat(now - 4000, "ASSET", "earlier", []))
         add(DaemonHeartbeat(now, "SENSOR", "this", []))

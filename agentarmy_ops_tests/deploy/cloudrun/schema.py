@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 _KINDS = {"Service": "serving.knative.dev/v1", "WorkerPool": "run.googleapis.com/v1"}
 _KINDS["Job"] = "run.googleapis.com/v1"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import kubernetes.client  # type: ignore[import-untyped]
+import kubernetes.client
 from kubernetes.client import Configuration
 
 _PRIMITIVES: dict[str, type | tuple[type, ...]] = {
