@@ -31,6 +31,7 @@ _INPUTS = {
     "actions/checkout": {"persist-credentials"},
     "actions/setup-python": {"cache", "cache-dependency-path", "python-version"},
     "actions/upload-artifact": {"if-no-files-found", "name", "path", "retention-days"},
+    "hashicorp/setup-terraform": {"terraform_version", "terraform_wrapper"},
     "google-github-actions/auth": {"service_account", "workload_identity_provider"},
 }
 
