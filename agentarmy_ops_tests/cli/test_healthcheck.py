@@ -42,19 +42,23 @@ def started_as(tmp_path: Path) -> Iterator[Started]:
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: str) -> "subprocess.Popen[bytes]":
-        (tmp_path / arguments[0]).write_text("input()")
+        (tmp_path / arguments[0]).write_text("print(flush=True); input()")
         process = subprocess.Popen(
             ["agentarmy-ops", *arguments],
             executable=sys.executable,
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             cwd=tmp_path,
         )
         processes.append(process)
+        # Only when it runs does /proc have its command line.
+        assert process.stdout
+        process.stdout.readline()
         return process
 
     yield start
     for process in processes:
-        process.communicate()
+        process.communicate(b"\n")
 
 
 def test_a_gateway_is_asked_for_its_health(cli: Cli, started_as: Started) -> None:

@@ -133,10 +133,18 @@ def test_a_daemon_whose_heartbeats_are_old_is_not_healthy(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A process that is called as the role is, and waits: "daemon" is a script here.
-    (tmp_path / "daemon").write_text("input()")
+    (tmp_path / "daemon").write_text("print(flush=True); input()")
     with subprocess.Popen(
-        ["agentarmy-ops", "daemon"], executable=sys.executable, stdin=subprocess.PIPE, cwd=tmp_path
+        ["agentarmy-ops", "daemon"],
+        executable=sys.executable,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        text=True,
     ) as process:
+        # Only when it runs does /proc have its command line.
+        assert process.stdout
+        process.stdout.readline()
         add = stack.instance.add_daemon_heartbeat
         assert healthcheck(process) == (1, "Error: daemon: no heartbeat yet\n")
         now = dagster._time.get_current_timestamp()
@@ -149,3 +157,4 @@ def test_a_daemon_whose_heartbeats_are_old_is_not_healthy(
         code, errors = healthcheck(process)
         assert code == 1
         assert "Error: daemon: a thread's last heartbeat is 40" in errors
+        process.communicate("\n")
