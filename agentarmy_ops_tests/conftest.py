@@ -1,8 +1,11 @@
 """Fixtures every test may use; each group has its own module of fixtures."""
 
 import logging
+import os
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +22,10 @@ pytest_plugins = [
     "agentarmy_ops_tests.fix_sentry",
     "agentarmy_ops_tests.fix_cloud_run",
 ]
+
+
+# Programs of our own environment are found though nobody has activated it.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

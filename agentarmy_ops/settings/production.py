@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from typing import Self
 from urllib.parse import urlsplit
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr, model_validator
 
 from agentarmy_ops.settings.backups import BackupSettings, Environment
@@ -82,6 +80,10 @@ def _shared_databases(settings: GuardedSettings) -> Iterator[str]:
 def _parsed(url: SecretStr | None) -> Mapping[str, object]:
     """The parts of a connection string; none of one that libpq cannot read, which is refused, by
     its name, where it is used."""
+    # Loaded here: an application that only reads settings does without a database driver.
+    from psycopg import ProgrammingError  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
     try:
         return conninfo_to_dict(url.get_secret_value()) if url else {}
     except ProgrammingError:
