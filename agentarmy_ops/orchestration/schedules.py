@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from dagster import (
     DefaultScheduleStatus,
+    JobDefinition,
     RunRequest,
     ScheduleEvaluationContext,
     SkipReason,
@@ -68,9 +69,7 @@ def weekly_restore_verification(
 )
 def nightly_prune(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
     """One run over all tenants; none while the last one is not done."""
-    if is_active(context.instance, prune_backups.name):
-        return SkipReason("the last run of prune_backups is still queued or under way")
-    return RunRequest(run_config={"ops": {"prune": {"config": {"apply": True}}}})
+    return _apply(context, prune_backups, "prune")
 
 
 @schedule(
@@ -82,6 +81,12 @@ def nightly_prune(context: ScheduleEvaluationContext) -> RunRequest | SkipReason
 )
 def nightly_run_history_prune(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
     """One run; none while the last one is not done."""
-    if is_active(context.instance, prune_run_history.name):
-        return SkipReason("the last run of prune_run_history is still queued or under way")
-    return RunRequest(run_config={"ops": {"prune_history": {"config": {"apply": True}}}})
+    return _apply(context, prune_run_history, "prune_history")
+
+
+def _apply(
+    context: ScheduleEvaluationContext, job: JobDefinition, op: str
+) -> RunRequest | SkipReason:
+    if is_active(context.instance, job.name):
+        return SkipReason(f"the last run of {job.name} is still queued or under way")
+    return RunRequest(run_config={"ops": {op: {"config": {"apply": True}}}})

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.types import DaemonHeartbeat
 
 from agentarmy_ops_tests.fix_dagster import Stack
+from agentarmy_ops_tests.process_log import line_with
 
 LONGEST_WAIT = 90
 
@@ -56,22 +56,6 @@ def role(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
-def wait_for(process: "subprocess.Popen[str]", text: str) -> None:
-    """Until its log says so. The rest is read away."""
-    assert process.stderr
-    timer = threading.Timer(LONGEST_WAIT, process.kill)
-    timer.start()
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if text in line:
-            break
-    else:
-        raise AssertionError("".join(lines))
-    timer.cancel()
-    threading.Thread(target=process.stderr.read, daemon=True).start()
-
-
 def healthcheck(process: "subprocess.Popen[Any]") -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "agentarmy_ops.cli", "healthcheck", "--process", str(process.pid)],
@@ -91,7 +75,7 @@ def test_who_uses_a_code_server_finds_it_again_when_it_was_killed(
     arguments = ("code-server", "--port", str(port))
     with ExitStack() as exits:
         first = exits.enter_context(role(*arguments))
-        wait_for(first, f"Code server: 127.0.0.1, port {port}")
+        line_with(first, f"Code server: 127.0.0.1, port {port}")
         assert healthcheck(first) == (0, "")
         context = exits.enter_context(
             WorkspaceProcessContext(
@@ -103,7 +87,7 @@ def test_who_uses_a_code_server_finds_it_again_when_it_was_killed(
         first.wait()
 
         second = exits.enter_context(role(*arguments))
-        wait_for(second, "Code server")
+        line_with(second, "Code server")
         again = context.create_request_context().get_code_location("agentarmy_ops")
         (repository,) = again.get_repositories().values()
         assert repository.has_job("backup_tenants")

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +14,7 @@ import pytest
 
 from agentarmy_ops.postgres.conninfo import ConnInfo
 from agentarmy_ops_tests.fix_dagster import Stack
+from agentarmy_ops_tests.process_log import line_with
 from agentarmy_ops_tests.web.site import Site
 from agentarmy_ops_tests.web.test_gateway import LONGEST_WAIT, started, wait_until
 
@@ -41,22 +41,6 @@ def process(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
             child.kill()
     process.kill()
     process.communicate()
-
-
-def line_with(process: "subprocess.Popen[str]", text: str) -> str:
-    """The first line of stderr that holds ``text``. Who never writes it is killed."""
-    assert process.stderr
-    timer = threading.Timer(LONGEST_WAIT, process.kill)
-    timer.start()
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if text in line:
-            timer.cancel()
-            # Nobody reads the rest of what it writes, and a full pipe would hold it.
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            return line
-    raise AssertionError("".join(lines))
 
 
 def wait_for_who_waits(storage: ConnInfo) -> None:
